@@ -1,0 +1,35 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { DiaristError } from '../core/errors.ts';
+
+export { InferenceSession, Tensor };
+
+export type Provider = 'cpu' | 'cuda' | 'webgpu' | 'coreml';
+
+export interface SessionSettings {
+  readonly provider: Provider;
+  /** Intra-op threads of this session. */
+  readonly threads: number;
+  /** The arena trades memory for fewer page faults; off where the memory goal matters more. */
+  readonly arena: boolean;
+}
+
+/** Opens a graph written by this program. Throws `device_unavailable` where the provider cannot be had. */
+export async function openSession(path: string, settings: SessionSettings): Promise<InferenceSession> {
+  try {
+    return await InferenceSession.create(path, {
+      executionProviders: settings.provider === 'cpu' ? ['cpu'] : [settings.provider, 'cpu'],
+      intraOpNumThreads: settings.threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+      enableCpuMemArena: settings.arena,
+      extra: { session: { intra_op: { allow_spinning: settings.threads > 1 ? '1' : '0' } } },
+    });
+  } catch (error) {
+    if (settings.provider === 'cpu') throw error;
+    throw new DiaristError(
+      'device_unavailable',
+      `The ${settings.provider} device cannot be used here (${error instanceof Error ? error.message.split('\n')[0] : String(error)}); run with --device cpu.`,
+      { cause: error },
+    );
+  }
+}
