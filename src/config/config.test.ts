@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DiaristError } from '../core/errors.ts';
+import { loadConfig } from './config.ts';
+import { SETTINGS } from './settings.ts';
+import { byteSize } from './value-kinds.ts';
+
+const linux = { platform: 'linux', home: '/home/ana', memoryBytes: 1000 } as const;
+
+function failure(run: () => unknown): DiaristError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof DiaristError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('loadConfig', () => {
+  it('takes defaults, then the environment, then flags, and remembers which', () => {
+    const config = loadConfig({
+      environment: { DIARIST_MODEL: 'small', DIARIST_THREADS: '4', DIARIST_DEVICE: '' },
+      flags: { model: 'tiny', batchSize: undefined },
+      machine: linux,
+    });
+    expect(config.settings).toMatchObject({ model: 'tiny', threads: 4, device: 'auto', batchSize: 0 });
+    expect(config.origins).toMatchObject({
+      model: 'flag',
+      threads: 'environment',
+      device: 'default',
+      batchSize: 'default',
+    });
+    expect(config.settings.memoryLimitBytes).toBe(850);
+  });
+
+  it('puts folders where each platform expects them', () => {
+    const folders = (environment: NodeJS.ProcessEnv, platform: NodeJS.Platform) => {
+      const { cacheDir, dataDir } = loadConfig({ environment, machine: { ...linux, platform } }).settings;
+      return [cacheDir, dataDir];
+    };
+    expect(folders({}, 'linux')).toEqual(['/home/ana/.cache/diarist', '/home/ana/.local/share/diarist']);
+    expect(folders({ XDG_CACHE_HOME: '/c', XDG_DATA_HOME: 'relative' }, 'linux')).toEqual([
+      '/c/diarist',
+      '/home/ana/.local/share/diarist',
+    ]);
+    expect(folders({}, 'darwin')).toEqual([
+      '/home/ana/Library/Caches/diarist',
+      '/home/ana/Library/Application Support/diarist',
+    ]);
+    expect(folders({ LOCALAPPDATA: '/local' }, 'win32')).toEqual(['/local/diarist/Cache', '/local/diarist/Data']);
+    expect(folders({ DIARIST_CACHE: 'here', DIARIST_DATA: '/there' }, 'linux')).toEqual([
+      join(process.cwd(), 'here'),
+      '/there',
+    ]);
+  });
+
+  it('says in one sentence which variable or flag is wrong and what it may be', () => {
+    const wrongVariable = failure(() => loadConfig({ environment: { DIARIST_THREADS: 'many' } }));
+    expect(wrongVariable.code).toBe('invalid_configuration');
+    expect(wrongVariable.message).toBe('DIARIST_THREADS must be a whole number from 0 to 1024, not "many".');
+    const wrongFlag = failure(() => loadConfig({ environment: {}, flags: { device: 'gpu' } }));
+    expect(wrongFlag.code).toBe('usage');
+    expect(wrongFlag.message).toBe('--device must be one of auto, cpu, cuda, webgpu, coreml, not "gpu".');
+  });
+
+  it('refuses nonsense for every setting that is not a free text', () => {
+    for (const definition of Object.values(SETTINGS)) {
+      if (definition.kind.expected === 'some text' || definition.kind.expected.includes('folder')) continue;
+      for (const nonsense of ['-1', 'NaN', '1e3', 'x y z']) {
+        const error = failure(() => loadConfig({ environment: { [definition.variable]: nonsense } }));
+        expect(error.message, nonsense).toContain(definition.variable);
+      }
+    }
+  });
+
+  it('keeps what others read, and names variables that nobody reads', () => {
+    const config = loadConfig({
+      environment: { HF_TOKEN: 'secret', DIARIST_CAHCE: '/x', DIARIST_TEST_DATA: '/y' },
+      machine: linux,
+    });
+    expect(config.environment.HF_TOKEN).toBe('secret');
+    expect(config.unknownVariables).toEqual(['DIARIST_CAHCE']);
+  });
+});
+
+describe('byteSize', () => {
+  it('reads sizes as people write them', () => {
+    const read = (text: string) => byteSize.read(text);
+    expect(['1500MB', '2 GiB', '1.5g', '42', 'none', '0'].map(read)).toEqual([1.5e9, 2 ** 31, 1.5e9, 42, 0, 0]);
+    expect(['MB', '-1', '1 elephant', '', '1..5G'].map(read)).toEqual(Array(5).fill(undefined));
+  });
+
+  it('never yields a negative or broken number', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        const bytes = byteSize.read(text);
+        expect(bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= 0)).toBe(true);
+      }),
+    );
+  });
+});

@@ -1,0 +1,77 @@
+import { absoluteFolder } from './folders.ts';
+
+/** How the text of a variable or a flag becomes a value. */
+export interface ValueKind<T> {
+  /** Completes the sentence "NAME must be …". */
+  readonly expected: string;
+  /** The value, or undefined where the text is not one. */
+  read(text: string): T | undefined;
+}
+
+export function wholeNumber(minimum: number, maximum: number): ValueKind<number> {
+  return {
+    expected: `a whole number from ${minimum} to ${maximum}`,
+    read(text) {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      return value >= minimum && value <= maximum ? value : undefined;
+    },
+  };
+}
+
+/** A duration in seconds; fractions are welcome. */
+export function seconds(minimum: number): ValueKind<number> {
+  return {
+    expected: `a number of seconds, ${minimum} or more`,
+    read(text) {
+      const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+      return Number.isFinite(value) && value >= minimum ? value : undefined;
+    },
+  };
+}
+
+export function oneOf<const T extends string>(...choices: readonly T[]): ValueKind<T> {
+  return {
+    expected: `one of ${choices.join(', ')}`,
+    read: (text) => choices.find((choice) => choice === text.toLowerCase()),
+  };
+}
+
+export const text: ValueKind<string> = {
+  expected: 'some text',
+  read: (given) => (given.trim() === '' ? undefined : given.trim()),
+};
+
+export const folder: ValueKind<string> = {
+  expected: 'the path of a folder',
+  read: (given) => (given.includes('\0') ? undefined : absoluteFolder(given)),
+};
+
+const BYTES_BY_UNIT: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1e3,
+  kb: 1e3,
+  m: 1e6,
+  mb: 1e6,
+  g: 1e9,
+  gb: 1e9,
+  t: 1e12,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** A size in bytes, written as `1500MB`, `2 GiB` or a plain number; `none` is 0. */
+export const byteSize: ValueKind<number> = {
+  expected: 'a size such as 1500MB or 2GiB, or none',
+  read(given) {
+    if (given.trim().toLowerCase() === 'none') return 0;
+    const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(given.trim());
+    const unit = BYTES_BY_UNIT[(match?.[2] ?? '?').toLowerCase()];
+    if (match?.[1] === undefined || unit === undefined) return undefined;
+    const bytes = Math.round(Number(match[1]) * unit);
+    return Number.isSafeInteger(bytes) ? bytes : undefined;
+  },
+};
