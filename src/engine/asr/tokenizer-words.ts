@@ -16,6 +16,8 @@ export interface WordSplitter {
 
 /** Python's `string.punctuation`, as one string because the reference looks for a word as a part of it. */
 const ASCII_PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
+/** What Python's `strip` takes off; `trim` takes U+FEFF too and leaves separators and U+0085. */
+const OUTER_SPACE = /^[\p{White_Space}\x1c-\x1f]+|[\p{White_Space}\x1c-\x1f]+$/gu;
 const REPLACEMENT = '\u{fffd}';
 
 /**
@@ -52,7 +54,8 @@ function joinAtSpaces(characters: readonly TokenWord[], eot: number): TokenWord[
   const words: { text: string; tokens: number[] }[] = [];
   for (const { text, tokens } of characters) {
     const last = words.at(-1);
-    const startsWord = tokens[0]! >= eot || text.startsWith(' ') || ASCII_PUNCTUATION.includes(text.trim());
+    const startsWord =
+      tokens[0]! >= eot || text.startsWith(' ') || ASCII_PUNCTUATION.includes(text.replace(OUTER_SPACE, ''));
     if (startsWord || last === undefined) {
       words.push({ text, tokens: [...tokens] });
     } else {

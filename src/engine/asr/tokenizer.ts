@@ -1,8 +1,8 @@
 import { DiaristError } from '../../core/errors.ts';
 import { isLanguageCode, type LanguageCode, languageName } from './languages.ts';
-import { encodeText, type MergeTable } from './tokenizer-bpe.ts';
+import { encodeText, rankTokens, type TokenRanks } from './tokenizer-bpe.ts';
 import { byteCharactersToText } from './tokenizer-bytes.ts';
-import { readTokenizerSource, type TokenizerFiles, type TokenizerSource } from './tokenizer-files.ts';
+import { readTokens, type TokenizerFiles } from './tokenizer-files.ts';
 import { splitToWords, type TokenWord } from './tokenizer-words.ts';
 
 export { findTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts';
@@ -34,32 +34,33 @@ export class WhisperTokenizer {
   readonly multilingual: boolean;
   /** Language tokens of this model by code, in token order; empty for English-only models. */
   readonly languageTokens: ReadonlyMap<LanguageCode, number>;
-  readonly #source: TokenizerSource;
-  #mergeTable: MergeTable | undefined;
+  readonly #tokens: readonly string[];
+  #ranks: TokenRanks | undefined;
   #nonSpeech: readonly number[] | undefined;
 
-  constructor(source: TokenizerSource) {
-    this.#source = source;
-    this.special = findSpecialTokens(source.tokens);
-    const languages = findLanguageTokens(source.tokens, this.special);
+  /** `tokens` are texts by id in the byte-level alphabet, special tokens after those of text. */
+  constructor(tokens: readonly string[]) {
+    this.#tokens = tokens;
+    this.special = findSpecialTokens(tokens);
+    const languages = findLanguageTokens(tokens, this.special);
     this.multilingual = this.special.eot !== ENGLISH_ONLY_EOT && languages.size > 0;
     this.languageTokens = this.multilingual ? languages : new Map();
   }
 
   /**
-   * Token ids of `text`, equal to tokenizers' `encode(text, add_special_tokens=False)`, but for `<|…|>`: written by a
-   * person it stays text and never becomes a special token. The first call reads the merge tables.
+   * Token ids of `text`, equal to openai-whisper's. What looks like a special token (`<|…|>`) stays text: people write
+   * prompts. The first call builds a table, in some 15 ms.
    */
   encode(text: string): number[] {
-    this.#mergeTable ??= this.#source.mergeTable(this.special.eot);
-    return encodeText(text, this.#mergeTable);
+    this.#ranks ??= rankTokens(this.#tokens, this.special.eot);
+    return encodeText(text, this.#ranks);
   }
 
   /** Text of the tokens without special tokens and timestamps; characters cut in two become U+FFFD. */
   decode(tokens: Iterable<number>): string {
     const texts: string[] = [];
     for (const token of tokens) {
-      if (token < this.special.eot) texts.push(this.#source.tokens[token] ?? '');
+      if (token < this.special.eot) texts.push(this.#tokens[token] ?? '');
     }
     return byteCharactersToText(texts);
   }
@@ -104,7 +105,7 @@ export class WhisperTokenizer {
 
   /**
    * Tokens to suppress so that nothing unspoken is written: notes, speaker tags, annotations. What the reference suppresses
-   * for `-1`, ascending. Source: openai-whisper 20250625, `non_speech_tokens`. Needs the merge tables.
+   * for `-1`, ascending. Source: openai-whisper 20250625, `non_speech_tokens`.
    */
   nonSpeechTokens(): readonly number[] {
     this.#nonSpeech ??= this.#findNonSpeechTokens();
@@ -131,11 +132,10 @@ const NON_SPEECH_SYMBOLS: readonly string[] = [
 const NON_SPEECH_NOTES: readonly string[] = [...'♩♪♫♬♭♮♯'];
 
 /**
- * Opens the tokenizer of a model. Decoding reads the smallest file there is; the tables that encode text are read when
- * first used. Throws `model_corrupt` where a file is damaged or has no Whisper tokens.
+ * Opens the tokenizer of a model. Decoding reads the cheapest file there is. Throws `model_corrupt` where a file is damaged or has no Whisper tokens.
  */
 export function loadTokenizer(files: TokenizerFiles): WhisperTokenizer {
-  return new WhisperTokenizer(readTokenizerSource(files));
+  return new WhisperTokenizer(readTokens(files));
 }
 
 function findSpecialTokens(tokens: readonly string[]): SpecialTokens {
