@@ -68,7 +68,7 @@ describe('buildCues', () => {
     const cues = buildCues([spoken(text, 0, 6)], 10);
     expect(cues.map(textOf)).toEqual([
       'When the meeting was over,',
-      'everybody went home and had | a long and quiet evening with a book.',
+      'everybody went home and had a long | and quiet evening with a book.',
     ]);
   });
 

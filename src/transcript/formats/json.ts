@@ -11,9 +11,17 @@ export const json: TranscriptFormat<Transcript> = {
   name: 'json',
   extension: 'json',
   contentType: 'application/json; charset=utf-8',
-  render: (transcript) => `${JSON.stringify(toJsonTranscript(transcript), null, 2)}\n`,
+  render: (transcript) => `${indented(toJsonTranscript(transcript))}\n`,
   parse,
 };
+
+/** Indented, but lists of numbers (tokens, embeddings) on one line: they would take most of the file's lines. */
+function indented(value: unknown): string {
+  // A line break cannot stand inside a JSON string, so only lists of numbers can match.
+  return JSON.stringify(value, null, 2).replace(/\[\n[\s\d.,eE+-]+\]/g, (list) =>
+    list.replace(/\s+/g, ' ').replace('[ ', '[').replace(' ]', ']'),
+  );
+}
 
 /** Stands for a log-probability of minus infinity. */
 export const LOWEST_LOGPROB = -100;
