@@ -1,5 +1,5 @@
+import type { CueRules, CueToken } from './cue.ts';
 import { SHORT_WORD } from './cue-lines.ts';
-import type { CueRules, CueToken } from './cues.ts';
 import { endsClause, endsSentence } from './sentences.ts';
 
 /** What a choice costs; only the proportions matter. Set by eye on English, German and Chinese transcripts. */

@@ -1,4 +1,4 @@
-import type { CueRules, CueToken } from './cues.ts';
+import type { CueRules, CueToken } from './cue.ts';
 import { endsClause, endsSentence } from './sentences.ts';
 
 /** Articles and prepositions are short in many languages, and belong to what follows them. */

@@ -1,5 +1,5 @@
+import type { Cue, CueRules } from './cue.ts';
 import { MAX_HOLD_MS } from './cue-breaks.ts';
-import type { Cue, CueRules } from './cues.ts';
 
 /**
  * Gives cues the times they are shown at, from the times they are spoken at: in order, never overlapping, with a short

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildCues, DEFAULT_CUE_RULES } from './cues.ts';
+import { DEFAULT_CUE_RULES } from './cue.ts';
+import { buildCues } from './cues.ts';
 import { displayWidth } from './display-width.ts';
 import { arbitraryTranscript } from './fixtures/arbitrary-transcript.ts';
 import type { Segment } from './types.ts';

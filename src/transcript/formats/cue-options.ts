@@ -1,4 +1,4 @@
-import { type CueRules, DEFAULT_CUE_RULES } from '../cues.ts';
+import { type CueRules, DEFAULT_CUE_RULES } from '../cue.ts';
 import type { RenderOptions } from './format.ts';
 
 export function cueRules(options: RenderOptions): CueRules {

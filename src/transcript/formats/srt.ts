@@ -1,5 +1,6 @@
 import { DiaristError } from '../../core/errors.ts';
-import { buildCues, type Cue, type CueToken } from '../cues.ts';
+import type { Cue, CueToken } from '../cue.ts';
+import { buildCues } from '../cues.ts';
 import { displayWidth } from '../display-width.ts';
 import { formatTimecode, parseTimecode, TIMECODE } from '../timecode.ts';
 import type { Transcript } from '../types.ts';

@@ -1,5 +1,6 @@
 import { DiaristError } from '../../core/errors.ts';
-import { buildCues, type Cue } from '../cues.ts';
+import type { Cue } from '../cue.ts';
+import { buildCues } from '../cues.ts';
 import { formatTimecode, parseTimecode, TIMECODE } from '../timecode.ts';
 import type { Transcript } from '../types.ts';
 import { joinWords, singleLine } from '../word-text.ts';
