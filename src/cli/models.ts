@@ -1,0 +1,134 @@
+import type { Command } from 'commander';
+import { loadConfig } from '../config/config.ts';
+import { DiaristError } from '../core/errors.ts';
+import { formatBytes } from '../models/disk-space.ts';
+import { type ModelListing, ModelStore } from '../models/store.ts';
+import { ModelProgress } from './model-progress.ts';
+
+/** Adds `diarist models list|pull|verify|remove|path|import` to the program. */
+export function registerModels(program: Command): void {
+  const models = program.command('models').description('list, fetch, check and remove the models of this machine');
+  models
+    .command('list')
+    .description('every known model, and which are on this machine')
+    .option('--json', 'print JSON')
+    .action(async (options: { json?: boolean }) => {
+      const listings = await openStore().list();
+      process.stdout.write(options.json === true ? `${JSON.stringify(listings, null, 2)}\n` : table(listings));
+    });
+  models
+    .command('pull')
+    .description('fetch models, and check their bytes')
+    .argument('<model...>', 'name, or hub:organisation/name')
+    .action(pull);
+  models
+    .command('verify')
+    .description('read every byte of models and compare it with what is known')
+    .argument('[model...]', 'name, hub:organisation/name or path; all models of this machine when left out')
+    .action(verify);
+  models
+    .command('remove')
+    .description('remove models from the store')
+    .argument('<model...>', 'name, or hub:organisation/name')
+    .action(async (names: readonly string[]) => {
+      const store = openStore();
+      for (const name of names) {
+        await store.remove(name);
+        process.stderr.write(`Removed ${name}.\n`);
+      }
+    });
+  models
+    .command('path')
+    .description('print the folder of a model')
+    .argument('<model>', 'name, hub:organisation/name or path')
+    .action(async (name: string) => {
+      process.stdout.write(`${await openStore().path(name)}\n`);
+    });
+  models
+    .command('import')
+    .description('copy a model from a folder or file into the store')
+    .argument('<path>', 'folder or weight file (CTranslate2, safetensors, torch, ONNX)')
+    .option('--name <name>', 'name to keep it under; the folder’s own when left out')
+    .action(async (path: string, options: { name?: string }) => {
+      const model = await withInterrupt((signal) => openStore().import(path, { ...options, signal }));
+      process.stderr.write(`Imported ${model.name} into ${model.dir}.\n`);
+    });
+}
+
+function openStore(): ModelStore {
+  const { settings, environment } = loadConfig();
+  return new ModelStore({ cacheDir: settings.cacheDir, env: environment });
+}
+
+async function pull(names: readonly string[]): Promise<void> {
+  const store = openStore();
+  const progress = new ModelProgress(process.stderr);
+  for (const name of names) {
+    try {
+      const model = await withInterrupt((signal) =>
+        store.ensure(name, {
+          signal,
+          onProgress: progress.update,
+          onWait: (holder) => progress.note(`Process ${holder.pid} is fetching ${name} already; waiting for it.`),
+        }),
+      );
+      progress.note(`${model.name} is in ${model.dir}.`);
+    } finally {
+      progress.clear();
+    }
+  }
+}
+
+async function verify(names: readonly string[]): Promise<void> {
+  const store = openStore();
+  const wanted = names.length > 0 ? names : await namesHere(store);
+  if (wanted.length === 0) process.stdout.write('There are no models on this machine yet.\n');
+  const broken: string[] = [];
+  for (const name of wanted) {
+    const report = await withInterrupt((signal) => store.verify(name, signal));
+    process.stdout.write(`${report.problems.length === 0 ? 'ok     ' : 'BROKEN '} ${report.name}  ${report.dir}\n`);
+    for (const problem of report.problems) process.stdout.write(`        ${problem}\n`);
+    if (report.problems.length > 0) broken.push(report.name);
+  }
+  if (broken.length === 0) return;
+  const repair = broken.map((name) => `"diarist models remove ${name}" and "diarist models pull ${name}"`).join(', ');
+  throw new DiaristError('model_corrupt', `${broken.join(', ')} cannot be used as it is: run ${repair}.`);
+}
+
+async function namesHere(store: ModelStore): Promise<readonly string[]> {
+  return (await store.list()).filter((listing) => listing.dir !== null).map((listing) => listing.name);
+}
+
+/** Runs work that Ctrl-C and SIGTERM end cleanly, so that what was received is kept for the next time. */
+async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = () =>
+    controller.abort(new DiaristError('cancelled', 'Cancelled; the next run goes on where this one stopped.'));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+function table(listings: readonly ModelListing[]): string {
+  const rows = listings.map((listing) => [
+    listing.dir === null ? ' ' : '✓',
+    listing.name,
+    listing.role,
+    formatBytes(listing.bytes),
+    listing.licence,
+    listing.description || (listing.origin ?? ''),
+  ]);
+  const header = ['', 'NAME', 'ROLE', 'SIZE', 'LICENCE', 'WHAT IT IS'];
+  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => (column === 3 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  return `${[header, ...rows].map(line).join('\n')}\n\n✓ on this machine. "diarist models pull NAME" fetches one.\n`;
+}
