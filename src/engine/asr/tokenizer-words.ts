@@ -16,8 +16,8 @@ export interface WordSplitter {
 
 /** Python's `string.punctuation`, as one string because the reference looks for a word as a part of it. */
 const ASCII_PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
-/** What Python's `strip` takes off; `trim` takes U+FEFF too and leaves separators and U+0085. */
-const OUTER_SPACE = /^[\p{White_Space}\x1c-\x1f]+|[\p{White_Space}\x1c-\x1f]+$/gu;
+/** What Python's `strip` takes off, but for four control characters; `trim` leaves U+0085 and takes U+FEFF. */
+const OUTER_SPACE = /^\p{White_Space}+|\p{White_Space}+$/gu;
 const REPLACEMENT = '\u{fffd}';
 
 /**
