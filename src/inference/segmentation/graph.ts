@@ -82,11 +82,7 @@ function writeSincNet(graph: GraphBuilder, weights: WeightSource, windows: Value
     const bias = weights.read(`sincnet.conv1d.${layer}.bias`).data;
     value = graph.op(
       'Conv',
-      [
-        value,
-        graph.float32([CONV_CHANNELS, channels, 1, CONV_TAPS], kernel),
-        graph.float32([CONV_CHANNELS], bias),
-      ],
+      [value, graph.float32([CONV_CHANNELS, channels, 1, CONV_TAPS], kernel), graph.float32([CONV_CHANNELS], bias)],
       { kernel_shape: [1, CONV_TAPS] },
     );
     value = activate(norm(pool(value), `norm1d.${layer}`, CONV_CHANNELS));
