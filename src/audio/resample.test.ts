@@ -18,8 +18,10 @@ it.each([8000, 11_025, 22_050, 44_100, 48_000, 96_000])(
   (rate) => {
     const result = resample(tone(440, rate, 0.5), rate, 16_000, 4096);
     const expected = tone(440, 16_000, 0.5);
-    expect(result.length).toBe(8000);
-    for (let i = 400; i < 7600; i++) expect(Math.abs(result[i]! - expected[i]!)).toBeLessThan(2e-3);
+    expect(result.length).toBe(Math.ceil((Math.round(rate / 2) * 16_000) / rate));
+    // The first and last samples have no neighbours to be computed from.
+    const errors = result.subarray(400, 7600).map((value, i) => Math.abs(value - expected[400 + i]!));
+    expect(Math.max(...errors)).toBeLessThan(2e-3);
   },
 );
 

@@ -189,7 +189,11 @@ export function recordingTimeToChunk(chunk: Chunk, seconds: Seconds): Seconds | 
   const sample = seconds * SAMPLE_RATE;
   let before = 0;
   for (const { startSample, endSample } of chunk.pieces) {
-    if (sample >= startSample && sample <= endSample) return (before + sample - startSample) / SAMPLE_RATE;
+    // Half a sample of tolerance: seconds do not hold every sample position exactly.
+    if (sample > startSample - 0.5 && sample < endSample + 0.5) {
+      const offset = Math.max(0, Math.min(endSample - startSample, sample - startSample));
+      return (before + offset) / SAMPLE_RATE;
+    }
     before += endSample - startSample;
   }
   return undefined;
