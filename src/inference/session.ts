@@ -11,6 +11,11 @@ export interface SessionSettings {
   readonly threads: number;
   /** The arena trades memory for fewer page faults; off where the memory goal matters more. */
   readonly arena: boolean;
+  /**
+   * False for graphs that are written exactly as they are to run: optimising those again only costs start-up time. True
+   * (the default) where the runtime's layouts help, as for convolutions.
+   */
+  readonly optimize?: boolean;
 }
 
 /** Opens a graph written by this program. Throws `device_unavailable` where the provider cannot be had. */
@@ -21,6 +26,7 @@ export async function openSession(path: string, settings: SessionSettings): Prom
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
+      graphOptimizationLevel: settings.optimize === false ? 'disabled' : 'all',
       enableCpuMemArena: settings.arena,
       extra: { session: { intra_op: { allow_spinning: settings.threads > 1 ? '1' : '0' } } },
     });

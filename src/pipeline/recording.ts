@@ -1,0 +1,278 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeToSpool } from '../audio/decode.ts';
+import { AudioSpool } from '../audio/spool.ts';
+import { DiaristError } from '../core/errors.ts';
+import { SAMPLE_RATE, type Seconds } from '../core/units.ts';
+import { type Chunk, ChunkPacker } from '../engine/vad/chunking.ts';
+import { quietestOffset } from '../engine/vad/quietest.ts';
+import { type SpeechRegion, SpeechRegionDetector } from '../engine/vad/speech-regions.ts';
+import { WINDOW_FRAMES, WINDOW_SAMPLES, windowCount } from '../inference/segmentation/geometry.ts';
+import type { RecognizedChunk } from '../transcript/recognized.ts';
+import { TRANSCRIPT_SCHEMA, type Transcript, type Warning } from '../transcript/types.ts';
+import { joinSegmentTexts } from '../transcript/word-text.ts';
+import { type Diarization, diarizeRecording } from './diarization.ts';
+import { type LanguageVerdict, LanguageVote } from './language-vote.ts';
+import { buildSegments } from './merge/build-segments.ts';
+import { ProgressMeter } from './progress-meter.ts';
+import type { RunContext, TranscribeRequest } from './types.ts';
+import type { InferencePool } from './worker/inference-pool.ts';
+
+/** Segmentation windows handed to a worker at a time. */
+const WINDOWS_PER_TASK = 8;
+/** Hop of the segmentation windows: with speakers, windows have to overlap; for speech alone a quarter is enough. */
+const HOP_WITH_SPEAKERS = 5 * SAMPLE_RATE;
+const HOP_FOR_SPEECH = 7.5 * SAMPLE_RATE;
+
+export interface RecordingEnvironment {
+  readonly pool: InferencePool;
+  readonly dataDir: string;
+  readonly models: Readonly<Record<string, string>>;
+  /** Earlier recordings go first where two wait for a worker. */
+  readonly rank: number;
+}
+
+/** One recording on its way from file to transcript. */
+export async function transcribeRecording(
+  request: TranscribeRequest,
+  environment: RecordingEnvironment,
+  context: RunContext,
+): Promise<Transcript> {
+  const spoolFolder = join(environment.dataDir, 'spool');
+  await mkdir(spoolFolder, { recursive: true });
+  const spoolPath = join(spoolFolder, `${randomUUID()}.pcm`);
+  try {
+    return await new RecordingRun(request, environment, context, spoolPath).run();
+  } finally {
+    await rm(spoolPath, { force: true });
+  }
+}
+
+class RecordingRun {
+  readonly #request: TranscribeRequest;
+  readonly #environment: RecordingEnvironment;
+  readonly #spoolPath: string;
+  readonly #meter: ProgressMeter;
+  /** Aborted when anyone aborts or any stage fails, so that no work goes on that nobody needs. */
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #hopSamples: number;
+  readonly #detector: SpeechRegionDetector;
+  readonly #packer: ChunkPacker;
+  readonly #vote = new LanguageVote();
+  readonly #classes: Uint8Array[] = [];
+  readonly #segmenting: Promise<void>[] = [];
+  readonly #recognizing: Promise<RecognizedChunk | null>[] = [];
+  readonly #startedAt = performance.now();
+  #spool: AudioSpool | undefined;
+  #verdict: LanguageVerdict | undefined;
+  #scheduledWindows = 0;
+  #lastChunkEnd = 0;
+
+  constructor(request: TranscribeRequest, environment: RecordingEnvironment, context: RunContext, spoolPath: string) {
+    this.#request = request;
+    this.#environment = environment;
+    this.#spoolPath = spoolPath;
+    this.#signal = AbortSignal.any([this.#stop.signal, ...(context.signal === undefined ? [] : [context.signal])]);
+    this.#meter = new ProgressMeter(request.id, request.options.diarize, context.onProgress);
+    this.#hopSamples = request.options.diarize ? HOP_WITH_SPEAKERS : HOP_FOR_SPEECH;
+    this.#detector = new SpeechRegionDetector({ hopSamples: this.#hopSamples });
+    this.#packer = new ChunkPacker({ quietest: (start, end) => this.#quietest(start, end) });
+  }
+
+  async run(): Promise<Transcript> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      this.#stop.abort();
+      await Promise.allSettled([...this.#segmenting, ...this.#recognizing]);
+      if (this.#signal.aborted && !(error instanceof DiaristError)) throw new DiaristError('cancelled', 'Cancelled.');
+      throw error;
+    } finally {
+      this.#spool?.close();
+    }
+  }
+
+  async #run(): Promise<Transcript> {
+    const { options } = this.#request;
+    const timings: Record<string, Seconds> = {};
+    const audio = await this.#decode();
+    timings.decode = this.#elapsed();
+    this.#scheduleWindows(windowCount(audio.samples, this.#hopSamples));
+    await Promise.all(this.#segmenting);
+    this.#takeRegions(this.#detector.flush(audio.samples));
+    this.#schedule(this.#packer.flush(audio.samples));
+    timings.segment = this.#elapsed();
+
+    const warnings: Warning[] = [...audio.warnings];
+    const diarizing = options.diarize && this.#recognizing.length > 0 ? this.#diarize(audio.samples) : undefined;
+    const [recognized, diarization] = await Promise.all([Promise.all(this.#recognizing), diarizing]);
+    timings.recognize = this.#elapsed();
+    if (diarization !== undefined) {
+      timings.diarize = diarization.seconds;
+      warnings.push(...diarization.warnings);
+    }
+    this.#meter.merging();
+    const chunks = recognized.filter((chunk) => chunk !== null);
+    const language = options.language ?? this.#verdict?.language ?? chunks[0]?.language ?? null;
+    const segments = buildSegments(chunks, {
+      language,
+      keepWords: options.words,
+      ...(diarization === undefined ? {} : { turns: diarization.exclusive }),
+    });
+    if (segments.length === 0) {
+      warnings.push({
+        code: 'no_speech',
+        message: 'No speech was found in the recording, so the transcript is empty.',
+      });
+    }
+    const degraded = warnings.filter(({ code }) => code !== 'no_speech');
+    if (options.strict && degraded.length > 0) {
+      throw new DiaristError('strict_degraded', degraded.map(({ message }) => message).join(' '));
+    }
+    timings.total = this.#elapsed();
+    const spoken = segments.length > 0;
+    return {
+      schema: TRANSCRIPT_SCHEMA,
+      text: joinSegmentTexts(segments),
+      language: spoken ? language : null,
+      languageProbability: spoken ? (options.language === undefined ? (this.#verdict?.probability ?? 1) : 1) : null,
+      task: options.task,
+      duration: audio.samples / SAMPLE_RATE,
+      segments,
+      turns: spoken ? (diarization?.turns ?? []) : [],
+      speakers: spoken ? (diarization?.speakers ?? []) : [],
+      warnings,
+      models: this.#models(),
+      timings: Object.fromEntries(Object.entries(timings).map(([stage, value]) => [stage, round(value)])),
+    };
+  }
+
+  async #decode(): Promise<Awaited<ReturnType<typeof decodeToSpool>>> {
+    const audio = await decodeToSpool(
+      { path: this.#request.path },
+      {
+        spoolPath: this.#spoolPath,
+        signal: this.#signal,
+        onProgress: ({ decodedSeconds, totalSeconds }) => this.#meter.decoded(decodedSeconds, totalSeconds),
+        onSamples: (chunk, startSample) => {
+          const decoded = startSample + chunk.length;
+          const whole = Math.floor((decoded - WINDOW_SAMPLES) / this.#hopSamples) + 1;
+          const ready = whole - this.#scheduledWindows;
+          if (ready >= WINDOWS_PER_TASK) this.#scheduleWindows(whole);
+        },
+      },
+    );
+    this.#meter.decoded(audio.seconds, audio.seconds);
+    return audio;
+  }
+
+  /** Hands windows up to `count` to the workers. */
+  #scheduleWindows(count: number): void {
+    while (this.#scheduledWindows < count) {
+      const first = this.#scheduledWindows;
+      const size = Math.min(WINDOWS_PER_TASK, count - first);
+      this.#scheduledWindows += size;
+      this.#segmenting.push(this.#segment(first, size));
+    }
+    // A failure is noticed where all are awaited; until then it must not count as unhandled.
+    for (const task of this.#segmenting) task.catch(() => this.#stop.abort());
+  }
+
+  async #segment(first: number, size: number): Promise<void> {
+    const startSamples = Array.from({ length: size }, (_, index) => (first + index) * this.#hopSamples);
+    const classes = await this.#environment.pool.segment(
+      { spool: this.#spoolPath, startSamples },
+      { rank: this.#environment.rank, signal: this.#signal },
+    );
+    for (let index = 0; index < size; index++) {
+      const window = classes.subarray(index * WINDOW_FRAMES, (index + 1) * WINDOW_FRAMES);
+      if (this.#request.options.diarize) this.#classes[first + index] = window;
+      this.#takeRegions(this.#detector.push(first + index, window));
+    }
+    this.#meter.segmented((size * this.#hopSamples) / SAMPLE_RATE);
+  }
+
+  #takeRegions(regions: readonly SpeechRegion[]): void {
+    for (const region of regions) this.#schedule(this.#packer.push(region));
+  }
+
+  #schedule(chunks: readonly Chunk[]): void {
+    for (const chunk of chunks) {
+      const work = this.#recognize(chunk);
+      work.catch(() => this.#stop.abort());
+      this.#recognizing.push(work);
+    }
+  }
+
+  async #recognize(chunk: Chunk): Promise<RecognizedChunk | null> {
+    const { options } = this.#request;
+    const start = chunk.pieces[0]!.startSample;
+    const pauseBefore = Math.max(0, (start - this.#lastChunkEnd) / SAMPLE_RATE);
+    this.#lastChunkEnd = chunk.pieces.at(-1)!.endSample;
+    this.#meter.found(chunk.samples / SAMPLE_RATE);
+    const { words, task, beamSize } = options;
+    const result = await this.#environment.pool.recognize(
+      {
+        spool: this.#spoolPath,
+        pieces: chunk.pieces,
+        pauseBefore,
+        options: {
+          words,
+          task,
+          beamSize,
+          ...(options.language === undefined ? {} : { language: options.language }),
+          ...(options.prompt === undefined ? {} : { prompt: options.prompt }),
+          ...(options.hotwords === undefined ? {} : { hotwords: options.hotwords }),
+        },
+      },
+      {
+        rank: this.#environment.rank,
+        signal: this.#signal,
+        onStart: () => this.#vote.start(),
+        onNotice: ({ probabilities }, reply) => {
+          void this.#vote.ask(probabilities).then((verdict) => {
+            this.#verdict = verdict;
+            reply(verdict.language);
+          });
+        },
+      },
+    );
+    this.#meter.recognized(chunk.samples / SAMPLE_RATE);
+    return result;
+  }
+
+  #diarize(totalSamples: number): Promise<Diarization> {
+    const { pool, rank } = this.#environment;
+    return diarizeRecording({
+      spoolPath: this.#spoolPath,
+      classes: this.#classes,
+      hopSamples: this.#hopSamples,
+      totalSamples,
+      options: this.#request.options,
+      pool,
+      run: { rank, signal: this.#signal },
+      onProgress: (fraction) => this.#meter.diarized(fraction),
+    });
+  }
+
+  /** The quietest place of a stretch, in samples of the recording. */
+  #quietest(startSample: number, endSample: number): number {
+    this.#spool ??= AudioSpool.open(this.#spoolPath);
+    return startSample + quietestOffset(this.#spool.read(startSample, endSample - startSample));
+  }
+
+  #models(): Record<string, string> {
+    const { transcription, segmentation, embedding } = this.#environment.models;
+    const models: Record<string, string> = { transcription: transcription!, voiceActivity: segmentation! };
+    if (this.#request.options.diarize) models.diarization = `${segmentation} + ${embedding}`;
+    return models;
+  }
+
+  #elapsed(): Seconds {
+    return (performance.now() - this.#startedAt) / 1000;
+  }
+}
+
+const round = (seconds: Seconds): Seconds => Math.round(seconds * 1000) / 1000;

@@ -1,0 +1,46 @@
+import { siblingModule } from '../../core/modules.ts';
+import { type RunOptions, WorkerPool } from '../../inference/worker-pool.ts';
+import type { RecognizedChunk } from '../../transcript/recognized.ts';
+import type { LanguageQuestion, WorkerResult, WorkerSetup, WorkerTask } from './protocol.ts';
+
+type TaskOf<K extends WorkerTask['kind']> = Omit<Extract<WorkerTask, { kind: K }>, 'kind'>;
+type Run = RunOptions<LanguageQuestion>;
+
+/** The inference workers of an engine, by what they can do. */
+export class InferencePool {
+  readonly #pool: WorkerPool<WorkerSetup, WorkerTask, WorkerResult, LanguageQuestion>;
+
+  constructor(setup: WorkerSetup, workers: number) {
+    this.#pool = new WorkerPool({ entry: siblingModule(import.meta.url, './thread'), threads: workers, setup }, [
+      { name: 'segment', perThread: 1 },
+      { name: 'recognize', perThread: setup.capacity },
+      { name: 'embed', perThread: 1 },
+    ]);
+  }
+
+  ready(): Promise<void> {
+    return this.#pool.ready();
+  }
+
+  /** Powerset class of every frame of the windows that start at these samples, [windows * 589]. */
+  async segment(task: TaskOf<'segment'>, options: Run): Promise<Uint8Array> {
+    return (await this.#run('segment', { kind: 'segment', ...task }, options)).classes;
+  }
+
+  /** What a chunk says; null where it says nothing. */
+  async recognize(task: TaskOf<'recognize'>, options: Run): Promise<RecognizedChunk | null> {
+    return (await this.#run('recognize', { kind: 'recognize', ...task }, options)).chunk;
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  async #run<K extends WorkerTask['kind']>(
+    kind: K,
+    task: Extract<WorkerTask, { kind: K }>,
+    options: Run,
+  ): Promise<Extract<WorkerResult, { kind: K }>> {
+    return (await this.#pool.run(kind, task, options)) as Extract<WorkerResult, { kind: K }>;
+  }
+}

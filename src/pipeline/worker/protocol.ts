@@ -1,0 +1,48 @@
+import type { WhisperBundle } from '../../engine/asr/whisper.ts';
+import type { ChunkPiece } from '../../engine/vad/chunking.ts';
+import type { Provider } from '../../inference/session.ts';
+import type { RecognizedChunk } from '../../transcript/recognized.ts';
+
+/** What every inference worker is started with. Models are opened when first needed. */
+export interface WorkerSetup {
+  readonly whisper: WhisperBundle;
+  readonly segmentation: string;
+  readonly embedding: string;
+  readonly provider: Provider;
+  /** Intra-op threads of each session. */
+  readonly threads: number;
+  readonly arena: boolean;
+  /** Windows that one worker decodes together. */
+  readonly capacity: number;
+}
+
+export interface RecognitionOptions {
+  readonly language?: string;
+  readonly task: 'transcribe' | 'translate';
+  readonly words: boolean;
+  readonly prompt?: string;
+  readonly hotwords?: string;
+  readonly beamSize: number;
+}
+
+/** Work on a recording whose samples stand in a spool file. */
+export type WorkerTask =
+  | { readonly kind: 'segment'; readonly spool: string; readonly startSamples: readonly number[] }
+  | {
+      readonly kind: 'recognize';
+      readonly spool: string;
+      readonly pieces: readonly ChunkPiece[];
+      readonly pauseBefore: number;
+      readonly options: RecognitionOptions;
+    };
+
+export type WorkerResult =
+  /** Powerset class of every frame of every window, [windows * 589]. */
+  | { readonly kind: 'segment'; readonly classes: Uint8Array }
+  /** Null where nothing was said. */
+  | { readonly kind: 'recognize'; readonly chunk: RecognizedChunk | null; readonly languageProbability: number };
+
+/** A recognition that has heard its chunk and asks for the recording's language. */
+export interface LanguageQuestion {
+  readonly probabilities: ReadonlyMap<string, number>;
+}
