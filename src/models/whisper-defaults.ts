@@ -103,7 +103,8 @@ export function defaultSuppressTokens(vocabulary: number): readonly number[] {
   const translate = startOfTranscript + 1 + languages;
   const tasks = [0, 1, 2, 3, 4].map((step) => translate + step);
   const text = multilingual ? NON_SPEECH_MULTILINGUAL : NON_SPEECH_ENGLISH;
-  return [...text, startOfTranscript, ...tasks].filter((token) => token < vocabulary);
+  // Made-up vocabularies are too small for all of them.
+  return [...text, startOfTranscript, ...tasks].filter((token) => token >= 0 && token < vocabulary);
 }
 
 /** Tokens that a segment never starts with: a lone space, and the end of text. */
