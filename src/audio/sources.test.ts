@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DiaristError } from '../core/errors.ts';
 import { openSource, type SourceOptions } from './sources.ts';
-import { clipFolder } from './test-clips.ts';
+import { clipFolder, namedPipe } from './test-clips.ts';
 
 const folder = clipFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -61,8 +61,7 @@ describe('a file', () => {
   });
 
   it.skipIf(process.platform === 'win32')('that is a pipe is read to its end', async () => {
-    const pipe = folder.file('pipe');
-    execFileSync('mkfifo', [pipe]);
+    const pipe = namedPipe(folder.file('pipe'));
     const writer = spawn('cp', [own, pipe]);
     {
       await using source = await openSource(pipe, { tempDir });

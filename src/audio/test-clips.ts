@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { FFMPEG_FROM_PATH } from './ffmpeg.ts';
 
 /** A folder for one test file's clips, removed by `using` or by hand. */
 export function clipFolder(): Disposable & { readonly path: string; file(name: string): string } {
@@ -15,8 +16,17 @@ export function clipFolder(): Disposable & { readonly path: string; file(name: s
 
 /** Runs ffmpeg with its usual quiet arguments and answers the file it wrote, named last. */
 export function ffmpeg(...args: string[]): string {
-  execFileSync('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(FFMPEG_FROM_PATH.ffmpeg, ['-nostdin', '-v', 'error', '-y', ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   return args.at(-1)!;
+}
+
+/** Makes a named pipe, as a shell's process substitution does. */
+export function namedPipe(path: string): string {
+  const program = 'mkfifo';
+  execFileSync(program, [path]);
+  return path;
 }
 
 /** The folder of evaluation audio, or undefined, having said so, where this machine has none. */
