@@ -20,12 +20,12 @@ beforeEach(() => {
 afterEach(async () => {
   for (const host of hosts.splice(0)) await host.close();
   // Whatever a request did, its spool must be gone with its engine.
-  const left = existsAndLists(join(folder, 'engine'));
+  const left = entriesOf(join(folder, 'spool'));
   rmSync(folder, { recursive: true, force: true });
   expect(left).toEqual([]);
 });
 
-function existsAndLists(path: string): string[] {
+function entriesOf(path: string): string[] {
   try {
     return readdirSync(path);
   } catch {
@@ -266,9 +266,9 @@ describe('EngineHost', () => {
     parent.kill('SIGKILL');
     await new Promise((settle) => parent.once('exit', settle));
     process.kill(engine, 'SIGKILL');
-    expect(readdirSync(join(folder, 'engine'))).toHaveLength(1);
+    expect(readdirSync(join(folder, 'spool'))).toHaveLength(1);
     await servedBy(openHost(), 'ok');
-    expect(readdirSync(join(folder, 'engine'))).toHaveLength(1);
+    expect(readdirSync(join(folder, 'spool'))).toHaveLength(1);
   });
 
   it('says that the data folder cannot be written to', async () => {

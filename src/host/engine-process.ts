@@ -3,9 +3,9 @@ import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { DiaristError } from '../core/errors.ts';
 import type { EngineSettings } from '../pipeline/types.ts';
-import { createEngineFolder } from './engine-folder.ts';
 import { type FromEngine, type ToEngine, unpackError } from './protocol.ts';
 import { residentBytes } from './resident-memory.ts';
+import { createSpoolFolder } from './spool-folder.ts';
 
 export interface EngineProcessOptions {
   readonly engine: EngineSettings;
@@ -66,7 +66,7 @@ export class EngineProcess {
   constructor(options: EngineProcessOptions, events: EngineProcessEvents) {
     this.#options = options;
     this.#events = events;
-    this.#folder = createEngineFolder(options.engine.dataDir);
+    this.#folder = createSpoolFolder(options.engine.dataDir);
     this.#child = fork(fileURLToPath(options.childModule), [], {
       serialization: 'advanced',
       env: { ...options.environment },

@@ -7,11 +7,12 @@ import { DiaristError } from '../core/errors.ts';
 const MACHINE = hostname().replaceAll(/[^a-z0-9]+/gi, '_');
 
 /**
- * Makes a folder below `dataDir` for the spool files of one engine process, so that they can be removed even when that
- * process was killed. Also removes what engines left whose parent was killed too. Throws `output_unwritable`.
+ * Makes a folder below `dataDir/spool` that belongs to this process (or to one engine process of it), so that what is in
+ * it can be removed even when its writer was killed. Also removes what processes left that are no more. Throws
+ * `output_unwritable`.
  */
-export function createEngineFolder(dataDir: string): string {
-  const parent = join(dataDir, 'engine');
+export function createSpoolFolder(dataDir: string): string {
+  const parent = join(dataDir, 'spool');
   try {
     mkdirSync(parent, { recursive: true });
     removeAbandoned(parent);

@@ -1,0 +1,194 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { ffmpegInstallCommand } from '../audio/ffmpeg.ts';
+import type { Config } from '../config/config.ts';
+import { toDiaristError } from '../core/errors.ts';
+import { formatBytes } from '../models/disk-space.ts';
+import { ModelStore } from '../models/store.ts';
+import { prepareFolder } from './outputs.ts';
+
+const run = promisify(execFile);
+
+/** `warning`: works, but less well or not yet; `problem`: a transcription would fail. */
+export type CheckStatus = 'ok' | 'warning' | 'problem';
+
+export interface CheckResult {
+  readonly name: string;
+  readonly status: CheckStatus;
+  /** What is the case. */
+  readonly finding: string;
+  /** What to do about it, where something is to be done. */
+  readonly remedy?: string;
+}
+
+const OLDEST_NODE = [22, 18] as const;
+/** What Whisper base needs with words and speakers (bench/), and some air. */
+const COMFORTABLE_MEMORY_BYTES = 2e9;
+const LEAST_MEMORY_BYTES = 1e9;
+/** Graphs of base, spool of a few hours. */
+const COMFORTABLE_DISK_BYTES = 3e9;
+const LEAST_DISK_BYTES = 500e6;
+
+export function checkNode(): CheckResult {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const fits = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  const finding = `${process.versions.node} on ${process.platform} ${process.arch}`;
+  return fits
+    ? { name: 'Node', status: 'ok', finding }
+    : { name: 'Node', status: 'problem', finding, remedy: `install Node ${OLDEST_NODE.join('.')} or newer` };
+}
+
+export function checkSettings(config: Config): CheckResult {
+  const { unknownVariables, settings } = config;
+  if (unknownVariables.length > 0) {
+    return {
+      name: 'settings',
+      status: 'warning',
+      finding: `nothing reads ${unknownVariables.join(', ')}`,
+      remedy: 'check the spelling, or unset it',
+    };
+  }
+  return { name: 'settings', status: 'ok', finding: `model ${settings.model}, device ${settings.device}` };
+}
+
+/** ffmpeg and ffprobe: without them only WAV files can be read. */
+export async function checkFfmpeg(environment: Readonly<NodeJS.ProcessEnv>): Promise<CheckResult> {
+  const versions: string[] = [];
+  for (const program of ['ffmpeg', 'ffprobe']) {
+    try {
+      const { stdout } = await run(program, ['-hide_banner', '-version'], { env: { ...environment }, timeout: 10_000 });
+      versions.push(/version (\S+)/.exec(stdout)?.[1] ?? 'of unknown version');
+    } catch (error) {
+      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      return {
+        name: 'ffmpeg',
+        status: 'problem',
+        finding: `${program} ${missing ? 'is missing' : 'does not run'}: only WAV files can be read`,
+        remedy: ffmpegInstallCommand(),
+      };
+    }
+  }
+  return { name: 'ffmpeg', status: 'ok', finding: versions[0]! };
+}
+
+/** The runtime of the models, and the devices that it has libraries for. */
+export async function checkInference(config: Config): Promise<CheckResult> {
+  const { device } = config.settings;
+  const name = 'inference';
+  try {
+    const { listSupportedBackends } = await import('onnxruntime-node');
+    const devices = listSupportedBackends()
+      .filter((backend) => backend.bundled || hasProviderLibrary(backend.name))
+      .map((backend) => backend.name);
+    const finding = `onnxruntime with ${devices.join(', ')}`;
+    if (device !== 'auto' && !devices.includes(device)) {
+      const remedy = 'use --device cpu, or unset DIARIST_DEVICE';
+      return { name, status: 'problem', finding: `${finding}, without ${device}`, remedy };
+    }
+    return { name, status: 'ok', finding };
+  } catch (error) {
+    return {
+      name,
+      status: 'problem',
+      finding: `onnxruntime does not load here (${toDiaristError(error).message.split('\n')[0]})`,
+      remedy: 'install the package again; on Alpine Linux use an image with glibc',
+    };
+  }
+}
+
+/** Providers beyond the bundled ones are libraries that an install script puts beside the runtime. */
+function hasProviderLibrary(provider: string): boolean {
+  const packageFolder = dirname(dirname(fileURLToPath(import.meta.resolve('onnxruntime-node'))));
+  const binaries = readdirSync(join(packageFolder, 'bin'), { recursive: true, encoding: 'utf8' });
+  return binaries.some((file) => file.includes(`onnxruntime_providers_${provider}.`) && file.includes(process.arch));
+}
+
+export function checkGpu(): CheckResult {
+  const driver = '/proc/driver/nvidia/version';
+  const name = 'GPU';
+  if (!existsSync(driver)) return { name, status: 'ok', finding: 'no NVIDIA driver found; inference runs on the CPU' };
+  const version = /Module\s+(?:for \S+\s+)?([\d.]+)/.exec(readFileSync(driver, 'latin1'))?.[1];
+  return { name, status: 'ok', finding: `NVIDIA driver ${version ?? 'of unknown version'}` };
+}
+
+/** What of the CPU decides the speed of int8 inference. */
+export function checkCpu(cpuinfo: string = readOrEmpty('/proc/cpuinfo')): CheckResult {
+  const flags = new Set(/^(?:flags|Features)\s*:\s*(.*)$/m.exec(cpuinfo)?.[1]?.split(/\s+/) ?? []);
+  const useful = ['avx2', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm'].filter((flag) => flags.has(flag));
+  const cores = `${availableParallelism()} ${availableParallelism() === 1 ? 'thread' : 'threads'}`;
+  const finding = [cpus()[0]?.model.trim() || process.arch, cores, ...useful].join(', ');
+  const lacksAvx2 = process.arch === 'x64' && flags.size > 0 && !flags.has('avx2');
+  return lacksAvx2
+    ? { name: 'CPU', status: 'warning', finding: `${finding}; no avx2`, remedy: 'expect it to be several times slower' }
+    : { name: 'CPU', status: 'ok', finding };
+}
+
+export function checkMemory(config: Config, availableBytes: number = availableMemory()): CheckResult {
+  const limit = config.settings.memoryLimitBytes;
+  const usable = limit > 0 ? Math.min(limit, availableBytes) : availableBytes;
+  const finding = `${formatBytes(availableBytes)} free of ${formatBytes(totalmem())}${
+    limit > 0 ? `, the engine may take ${formatBytes(limit)}` : ''
+  }`;
+  const name = 'memory';
+  if (usable >= COMFORTABLE_MEMORY_BYTES) return { name, status: 'ok', finding };
+  const remedy = 'end other programs, use --model tiny or --threads 1, or raise DIARIST_MEMORY_LIMIT where it is set';
+  return { name, status: usable >= LEAST_MEMORY_BYTES ? 'warning' : 'problem', finding, remedy };
+}
+
+/** A folder of ours: that it can be written to, and that its disk has room. */
+export async function checkFolder(name: string, folder: string, variable: string): Promise<CheckResult> {
+  const remedy = `make it writable, or name another folder in ${variable}`;
+  try {
+    await prepareFolder(folder);
+  } catch {
+    return { name, status: 'problem', finding: `${folder} cannot be written to`, remedy };
+  }
+  const { bavail, bsize } = await statfs(existsSync(folder) ? folder : dirname(folder));
+  const free = bavail * bsize;
+  const finding = `${folder}, ${formatBytes(free)} free`;
+  if (free >= COMFORTABLE_DISK_BYTES) return { name, status: 'ok', finding };
+  const status = free >= LEAST_DISK_BYTES ? 'warning' : 'problem';
+  return { name, status, finding, remedy: `free some space, or name a folder on a larger disk in ${variable}` };
+}
+
+/** The models of a transcription with speakers. One that is not here yet is fetched at first use. */
+export async function checkModel(config: Config, reference: string): Promise<CheckResult> {
+  const { cacheDir } = config.settings;
+  const store = new ModelStore({ cacheDir, env: config.environment });
+  const name = `model ${reference}`;
+  try {
+    const found = await store.find(reference);
+    if (found !== null) return { name, status: 'ok', finding: found.dir };
+    const offline = config.environment.HF_HUB_OFFLINE;
+    const forbidden = offline !== undefined && !['', '0', 'false', 'no', 'off'].includes(offline.toLowerCase());
+    return {
+      name,
+      status: forbidden ? 'problem' : 'warning',
+      finding: forbidden ? 'not on this machine, and HF_HUB_OFFLINE is set' : 'not on this machine yet',
+      remedy: `run "diarist models pull ${reference}"${forbidden ? ' without it' : ', or wait for the first transcription to fetch it'}`,
+    };
+  } catch (error) {
+    const failure = toDiaristError(error);
+    const remedy = failure.code === 'unknown_model' ? 'give another --model or DIARIST_MODEL' : 'see the message';
+    return { name, status: 'problem', finding: failure.message, remedy };
+  }
+}
+
+/** Memory that programs can still get, in bytes; what the kernel can drop counts as free. */
+function availableMemory(): number {
+  const kilobytes = /^MemAvailable:\s+(\d+) kB/m.exec(readOrEmpty('/proc/meminfo'))?.[1];
+  return Math.min(kilobytes === undefined ? freemem() : Number(kilobytes) * 1024, process.availableMemory());
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,212 @@
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type LocalRecording, openSource } from '../audio/sources.ts';
+import type { Config } from '../config/config.ts';
+import { DiaristError, toDiaristError } from '../core/errors.ts';
+import { EngineHost, type EngineHostEvent, engineHostOptions } from '../host/engine-host.ts';
+import { createSpoolFolder } from '../host/spool-folder.ts';
+import { ModelStore } from '../models/store.ts';
+import type { TranscribeOptions } from '../pipeline/types.ts';
+import { findFormat, renderTranscript } from '../transcript/formats.ts';
+import type { Transcript } from '../transcript/types.ts';
+import type { Interruption } from './interruption.ts';
+import { exists, inputName, type OutputFile, prepareFolder, resultNames, writeFiles } from './outputs.ts';
+import { writeToStandardOutput } from './standard-output.ts';
+import type { TranscribeParts } from './transcribe.ts';
+import type { ResultPlan } from './transcribe-options.ts';
+import type { TranscribeReporter } from './transcribe-reporter.ts';
+
+export interface TranscribeRun {
+  readonly inputs: readonly string[];
+  readonly options: TranscribeOptions;
+  readonly results: ResultPlan;
+  readonly overwrite: boolean;
+  readonly highlightWords: boolean;
+  readonly config: Config;
+  readonly reporter: TranscribeReporter;
+  readonly interruption: Interruption;
+  readonly parts: TranscribeParts;
+}
+
+/**
+ * Recordings that are in the engine at the same time. Their chunks share batches, so that many short files are as fast
+ * as one long one; more than fill a batch would only hold ffmpeg processes and spool files.
+ */
+const RECORDINGS_IN_FLIGHT = 8;
+
+interface Job {
+  readonly id: string;
+  readonly input: string;
+  readonly name: string;
+  readonly files: readonly OutputFile[];
+}
+
+/**
+ * Transcribes the inputs and writes the results. Failures of single inputs are reported and do not stop the others.
+ * Returns the exit code: the one of the first input that failed, or 0. Throws what stops all of them.
+ */
+export async function runTranscribe(run: TranscribeRun): Promise<number> {
+  const { config, results, reporter, interruption } = run;
+  if (results.folder !== undefined) await prepareFolder(resolve(results.folder));
+  const inputs = distinctInputs(run.inputs);
+  const jobs = pendingJobs(run, inputs);
+  const failures = new Map<string, DiaristError>();
+  const fail = (job: Job, error: unknown): void => {
+    const failure = toDiaristError(error);
+    failures.set(job.id, failure);
+    if (!interruption.signal.aborted) reporter.failed(job.id, job.name, failure);
+  };
+  const waiting: Job[] = [];
+  for (const job of jobs) {
+    const missing = missingInput(job.input);
+    if (missing === undefined) waiting.push(job);
+    else fail(job, missing);
+  }
+  const exitCode = (): number =>
+    jobs.map((job) => failures.get(job.id)).find((failure) => failure !== undefined)?.exitCode ?? 0;
+  if (waiting.length === 0) return exitCode();
+  await ensureModels(run);
+  reporter.begin();
+  await using host = new EngineHost({
+    ...engineHostOptions(config),
+    ...(run.parts.engineModule && { childModule: run.parts.engineModule }),
+    onEvent: (event) => log(run, event),
+  });
+  const worker = async (): Promise<void> => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+      try {
+        await transcribeOne(run, host, job);
+      } catch (error) {
+        fail(job, error);
+      }
+      if (interruption.signal.aborted) return;
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: RECORDINGS_IN_FLIGHT }, worker));
+  } finally {
+    reporter.end();
+  }
+  interruption.signal.throwIfAborted();
+  reporter.total();
+  return exitCode();
+}
+
+/** Found before models are fetched for nothing. */
+function missingInput(input: string): DiaristError | undefined {
+  if (isBroughtToDisk(input) || /^[a-z][a-z0-9+.-]+:\/\//i.test(input)) return undefined;
+  if (exists(input)) return undefined;
+  return new DiaristError('input_not_found', `"${input}" does not exist: check the name.`);
+}
+
+async function transcribeOne(run: TranscribeRun, host: EngineHost, job: Job): Promise<void> {
+  const { config, reporter, interruption, options } = run;
+  const { maxInputBytes, urlTimeoutSeconds, dataDir } = config.settings;
+  const startedAt = performance.now();
+  const tempDir = isBroughtToDisk(job.input) ? createSpoolFolder(dataDir) : join(dataDir, 'spool');
+  try {
+    await using recording = await openSource(job.input, {
+      tempDir,
+      limits: { maxSeconds: urlTimeoutSeconds, ...(maxInputBytes > 0 && { maxBytes: maxInputBytes }) },
+      signal: interruption.signal,
+    });
+    const transcript = await host
+      .transcribe(
+        { id: job.id, path: recording.path, options },
+        { signal: interruption.signal, onProgress: (progress) => reporter.progress(job.name, progress) },
+      )
+      .catch((error: unknown) => {
+        throw namingTheInput(error, recording, job.input);
+      });
+    await write(run, job, transcript);
+    const wallSeconds = (performance.now() - startedAt) / 1000;
+    reporter.done({ id: job.id, name: job.name, transcript, wallSeconds, paths: job.files.map((file) => file.path) });
+  } finally {
+    if (isBroughtToDisk(job.input)) await rm(tempDir, { recursive: true, force: true });
+  }
+}
+
+/** What the engine says of a temporary file is meant for the input that people know. */
+function namingTheInput(error: unknown, recording: LocalRecording, input: string): unknown {
+  if (!recording.temporary || !(error instanceof DiaristError)) return error;
+  const shown = input === '-' ? 'standard input' : input;
+  return new DiaristError(error.code, error.message.replaceAll(recording.path, shown), { cause: error });
+}
+
+async function write(run: TranscribeRun, job: Job, transcript: Transcript): Promise<void> {
+  const { results, highlightWords } = run;
+  const render = (format: string): string =>
+    renderTranscript(transcript, format, { times: results.times, highlightWords, recordingName: job.name });
+  run.interruption.signal.throwIfAborted();
+  if (results.folder === undefined) await writeToStandardOutput(render(results.formats[0]!));
+  else await writeFiles(job.files.map(({ format, path }) => ({ path, text: render(format) })));
+}
+
+/** What is left to do. Of a recording that is done in part, the missing formats. */
+function pendingJobs(run: TranscribeRun, inputs: readonly string[]): Job[] {
+  const { folder, formats } = run.results;
+  const names = resultNames(inputs);
+  const jobs: Job[] = [];
+  for (const [index, input] of inputs.entries()) {
+    const files = (folder === undefined ? [] : formats).map((format) => ({
+      format,
+      path: join(folder!, `${names[index]}.${findFormat(format).extension}`),
+    }));
+    const missing = run.overwrite ? files : files.filter((file) => !exists(file.path));
+    const name = inputName(input);
+    if (files.length > 0 && missing.length === 0) {
+      run.reporter.skipped(
+        name,
+        files.map((file) => file.path),
+      );
+    } else {
+      jobs.push({ id: String(index), input, name, files: missing });
+    }
+  }
+  return jobs;
+}
+
+/** Each recording once, in the order given. */
+export function distinctInputs(inputs: readonly string[]): string[] {
+  const seen = new Map<string, string>();
+  for (const input of inputs) {
+    const key = isBroughtToDisk(input) ? input : resolve(input);
+    if (!seen.has(key)) seen.set(key, input);
+  }
+  return [...seen.values()];
+}
+
+function isBroughtToDisk(input: string): boolean {
+  return input === '-' || /^https?:\/\//i.test(input);
+}
+
+/** Fetches what is missing before any work starts. Which models a run needs is the pipeline's choice of parts. */
+async function ensureModels(run: TranscribeRun): Promise<void> {
+  const { settings, environment } = run.config;
+  const store = new ModelStore({ cacheDir: settings.cacheDir, env: environment });
+  const needed = [settings.model, 'segmentation-3.0', ...(run.options.diarize ? ['campplus'] : [])];
+  for (const name of run.parts.models ?? needed) {
+    await store.ensure(name, {
+      signal: run.interruption.signal,
+      onProgress: (progress) => run.reporter.fetching(progress),
+      onWait: (holder) => run.reporter.note(`Process ${holder.pid} is fetching ${name} already; waiting for it.`),
+    });
+  }
+}
+
+function log(run: TranscribeRun, event: EngineHostEvent): void {
+  const level = run.config.settings.logLevel;
+  if (event.kind === 'retrying') {
+    if (level !== 'silent' && level !== 'error' && !run.interruption.signal.aborted) {
+      run.reporter.note(`diarist: warning: the engine stopped (${event.because}); the recording is tried once more.`);
+    }
+  } else if (level === 'info' || level === 'debug') {
+    run.reporter.note(
+      event.kind === 'started'
+        ? `diarist: engine started (process ${event.pid})`
+        : `diarist: engine ended (${event.how})`,
+    );
+    if (event.kind === 'ended' && event.lastWords !== undefined && level === 'debug')
+      run.reporter.note(event.lastWords);
+  }
+}
