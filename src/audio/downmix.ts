@@ -73,11 +73,12 @@ export class Downmixer {
     if (frames === 0) return;
     this.#measure(frames);
     const channels = this.#channels;
+    const samples = this.#pending;
     const goal = this.#chooseWeights();
     for (let c = 0; c < channels; c++) {
       const from = this.#started ? this.#weights[c]! : goal[c]!;
       const step = (goal[c]! - from) / frames;
-      for (let i = 0; i < frames; i++) target[i]! += this.#pending[i * channels + c]! * (from + step * (i + 1));
+      for (let i = 0, at = c; i < frames; i++, at += channels) target[i]! += samples[at]! * (from + step * (i + 1));
     }
     this.#weights.set(goal);
     this.#started = true;
@@ -86,15 +87,16 @@ export class Downmixer {
   #measure(frames: number): void {
     const channels = this.#channels;
     const covariance = this.#covariance;
-    for (let i = 0; i < covariance.length; i++) covariance[i]! *= this.#decay;
-    // With many channels every n-th frame is enough to compare them, which keeps the cost linear in their number.
-    const step = channels > 2 ? channels : 1;
-    for (let frame = 0; frame < frames; frame += step) {
-      const at = frame * channels;
-      for (let a = 0; a < channels; a++) {
-        const value = this.#pending[at + a]!;
-        if (value === 0) continue;
-        for (let b = 0; b <= a; b++) covariance[a * channels + b]! += value * this.#pending[at + b]!;
+    const samples = this.#pending;
+    const end = frames * channels;
+    // Every n-th frame of n channels is enough to compare them, which keeps the cost linear in their number.
+    const step = channels * channels;
+    for (let a = 0; a < channels; a++) {
+      for (let b = 0; b <= a; b++) {
+        let sum = 0;
+        for (let at = 0; at < end; at += step) sum += samples[at + a]! * samples[at + b]!;
+        const pair = a * channels + b;
+        covariance[pair] = covariance[pair]! * this.#decay + sum;
       }
     }
   }
@@ -133,7 +135,8 @@ export function toInt16(samples: Float32Array, scale: number): Int16Array {
   const result = new Int16Array(samples.length);
   const factor = 32_768 / scale;
   for (let i = 0; i < samples.length; i++) {
-    result[i] = Math.max(-32_768, Math.min(32_767, Math.round(samples[i]! * factor)));
+    const value = Math.round(samples[i]! * factor);
+    result[i] = value > 32_767 ? 32_767 : value < -32_768 ? -32_768 : value;
   }
   return result;
 }
