@@ -1,12 +1,6 @@
 import { FBANK_BINS } from '../../audio/fbank.ts';
 import type { WeightSource } from '../../core/tensors.ts';
-import {
-  type Attributes,
-  ElementType,
-  floatAttribute,
-  GraphBuilder,
-  type Value,
-} from '../../inference/onnx/graph-builder.ts';
+import { type Attributes, ElementType, GraphBuilder, type Value } from '../../inference/onnx/graph-builder.ts';
 
 /** Changes whenever the graph written from the same weights changes; keys the graph cache. */
 export const EMBEDDING_GRAPH_VERSION = 'campplus-1';
@@ -162,16 +156,12 @@ class CamPlusPlus {
     return this.#graph.op('Relu', [x]);
   }
 
+  /** A batch norm as a 1x1 depthwise convolution, with which an activation after it is fused. */
   #batchNorm(x: Value, name: string): Value {
-    const parameter = (part: string): Value => {
-      const { dims, data } = this.#weights.read(`${name}.${part}`);
-      return this.#graph.float32(dims, data);
-    };
-    return this.#graph.op(
-      'BatchNormalization',
-      [x, parameter('weight'), parameter('bias'), parameter('running_mean'), parameter('running_var')],
-      { epsilon: floatAttribute(BATCH_NORM_EPSILON) },
-    );
+    const { scale, shift } = this.#affine(name);
+    const channels = scale.length;
+    const inputs = [x, this.#graph.float32([channels, 1, 1, 1], scale), this.#graph.float32([channels], shift)];
+    return this.#graph.op('Conv', inputs, { kernel_shape: [1, 1], group: channels });
   }
 
   /** `weightScale` multiplies the weights, not the bias. */
