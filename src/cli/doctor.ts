@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
 import type { CheckResult, CheckStatus } from './doctor-checks.ts';
+import { neededModels } from './needed-models.ts';
 import { type Style, styled } from './terminal.ts';
 
 const SIGNS: Readonly<Record<CheckStatus, readonly [string, Style]>> = {
@@ -43,7 +44,7 @@ async function examine(model: string | undefined): Promise<CheckResult[]> {
     checks.checkMemory(config),
     checks.checkFolder('cache', settings.cacheDir, 'DIARIST_CACHE'),
     checks.checkFolder('data', settings.dataDir, 'DIARIST_DATA'),
-    ...[settings.model, 'segmentation-3.0', 'campplus'].map((name) => checks.checkModel(config, name)),
+    ...neededModels(settings.model).map((name) => checks.checkModel(config, name)),
   ]);
 }
 

@@ -1,15 +1,15 @@
-import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type LocalRecording, openSource } from '../audio/sources.ts';
 import type { Config } from '../config/config.ts';
 import { DiaristError, toDiaristError } from '../core/errors.ts';
 import { EngineHost, type EngineHostEvent, engineHostOptions } from '../host/engine-host.ts';
-import { createSpoolFolder } from '../host/spool-folder.ts';
+import { createSpoolFolder, removeSpoolFolder } from '../host/spool-folder.ts';
 import { ModelStore } from '../models/store.ts';
 import type { TranscribeOptions } from '../pipeline/types.ts';
 import { findFormat, renderTranscript } from '../transcript/formats.ts';
 import type { Transcript } from '../transcript/types.ts';
 import type { Interruption } from './interruption.ts';
+import { neededModels } from './needed-models.ts';
 import { exists, inputName, type OutputFile, prepareFolder, resultNames, writeFiles } from './outputs.ts';
 import { writeToStandardOutput } from './standard-output.ts';
 import type { TranscribeParts } from './transcribe.ts';
@@ -122,7 +122,7 @@ async function transcribeOne(run: TranscribeRun, host: EngineHost, job: Job): Pr
     const wallSeconds = (performance.now() - startedAt) / 1000;
     reporter.done({ id: job.id, name: job.name, transcript, wallSeconds, paths: job.files.map((file) => file.path) });
   } finally {
-    if (isBroughtToDisk(job.input)) await rm(tempDir, { recursive: true, force: true });
+    if (isBroughtToDisk(job.input)) await removeSpoolFolder(tempDir);
   }
 }
 
@@ -180,12 +180,11 @@ function isBroughtToDisk(input: string): boolean {
   return input === '-' || /^https?:\/\//i.test(input);
 }
 
-/** Fetches what is missing before any work starts. Which models a run needs is the pipeline's choice of parts. */
+/** Fetches what is missing before any work starts. */
 async function ensureModels(run: TranscribeRun): Promise<void> {
   const { settings, environment } = run.config;
   const store = new ModelStore({ cacheDir: settings.cacheDir, env: environment });
-  const needed = [settings.model, 'segmentation-3.0', ...(run.options.diarize ? ['campplus'] : [])];
-  for (const name of run.parts.models ?? needed) {
+  for (const name of run.parts.models ?? neededModels(settings.model)) {
     await store.ensure(name, {
       signal: run.interruption.signal,
       onProgress: (progress) => run.reporter.fetching(progress),

@@ -22,7 +22,7 @@ Examples
 export interface TranscribeParts {
   /** Module that the engine process runs. */
   readonly engineModule?: URL;
-  /** Models to fetch first; the ones that the options need where left out. */
+  /** Models to fetch first; the ones that the engine needs where left out. */
   readonly models?: readonly string[];
 }
 

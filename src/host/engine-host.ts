@@ -60,6 +60,7 @@ export function engineHostOptions(config: Config): EngineHostOptions {
       batchSize: settings.batchSize,
       cacheDir: settings.cacheDir,
       dataDir: settings.dataDir,
+      ...(settings.maxInputSeconds > 0 && { maxInputSeconds: settings.maxInputSeconds }),
     },
     environment: config.environment,
     memoryLimitBytes: settings.memoryLimitBytes,

@@ -1,11 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { DiaristError } from '../core/errors.ts';
 import type { EngineSettings } from '../pipeline/types.ts';
 import { type FromEngine, type ToEngine, unpackError } from './protocol.ts';
 import { residentBytes } from './resident-memory.ts';
-import { createSpoolFolder } from './spool-folder.ts';
+import { createSpoolFolder, removeSpoolFolder } from './spool-folder.ts';
 
 export interface EngineProcessOptions {
   readonly engine: EngineSettings;
@@ -87,7 +86,8 @@ export class EngineProcess {
         if (this.#child.pid === undefined) settleOnce(null, null);
       });
     });
-    process.once('exit', this.#killWithParent);
+    // Before the spool folder is removed, so that nothing is written to it any more.
+    process.prependOnceListener('exit', this.#killWithParent);
     this.#watch = setInterval(() => void this.#check(), WATCH_INTERVAL_MS).unref();
     const hangMs = options.hangSeconds * 1000;
     const heartbeatMs = Math.min(
@@ -178,7 +178,7 @@ export class EngineProcess {
     clearInterval(this.#watch);
     process.off('exit', this.#killWithParent);
     this.#end ??= { kind: 'crash', exitCode, signal, lastWords: this.#lastWords.trim() };
-    await rm(this.#folder, { recursive: true, force: true }).catch(() => {});
+    await removeSpoolFolder(this.#folder);
     this.#events.onEnd(this.#end);
   }
 }

@@ -18,6 +18,8 @@ export interface EngineSettings {
   readonly cacheDir: string;
   /** Folder of spool files (`DIARIST_DATA`). */
   readonly dataDir: string;
+  /** A longer recording is refused with `input_too_large`; absent means any length. */
+  readonly maxInputSeconds?: Seconds;
 }
 
 /** What one recording is to be transcribed with. */
