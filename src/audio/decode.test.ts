@@ -71,6 +71,23 @@ describe('what a recording may be', () => {
     expect(Math.abs(crossings - 440)).toBeLessThan(5);
   });
 
+  it('a video whose sound begins late: times are those of the picture', async () => {
+    const late = ['-f', 'lavfi', '-i', 'testsrc=duration=5:size=64x64', '-itsoffset', '2', '-f', 'lavfi', '-i', TONE];
+    const decoded = await decode(ffmpeg(...late, '-map', '0', '-map', '1', folder.file('late.mkv')));
+    expect(decoded.seconds).toBeCloseTo(5, 1);
+    expect(decoded.warnings).toEqual([]);
+    using spool = AudioSpool.open(decoded.spoolPath);
+    expect(spool.read(0, 31_000).every((value) => value === 0)).toBe(true);
+    expect(spool.read(33_000, 1000).some((value) => Math.abs(value) > 0.05)).toBe(true);
+  });
+
+  it('joined files, whose time stamps begin anew, in full', async () => {
+    const part = readFileSync(tone('part.webm'));
+    const path = folder.file('joined.webm');
+    writeFileSync(path, Buffer.concat([part, part]));
+    expect((await decode(path)).seconds).toBeCloseTo(6, 1);
+  });
+
   it('anything under a wrong name', async () => {
     const path = folder.file('really-flac.mp3');
     copyFileSync(tone('right.flac'), path);

@@ -190,7 +190,7 @@ async function openWithFfmpeg(
   if (track.channels === 0) throw undecodable(path, `the ${track.codec} track cannot be decoded`);
   let brokenOff: string | undefined;
   let damages = 0;
-  const totalSeconds = track.seconds ?? probe.seconds;
+  const totalSeconds = track.seconds === undefined ? probe.seconds : track.startSeconds + track.seconds;
   const stated = await statedSeconds(path, probe);
   return {
     source: {
@@ -205,6 +205,7 @@ async function openWithFfmpeg(
       const decoder = startDecoder(path, track.channels, tools, signal);
       let any = false;
       try {
+        yield* silence(track.startSeconds);
         for await (const chunk of toMono(wholeFrames(decoder.stdout, track.channels), track.channels)) {
           any ||= chunk.length > 0;
           yield chunk;
@@ -231,6 +232,16 @@ async function openWithFfmpeg(
   };
 }
 
+/**
+ * What a player shows before a late sound track begins, so that times are those of the player. Gaps inside a track are left
+ * out: filling them by time stamp loses speech in joined files, whose stamps begin anew.
+ */
+function* silence(seconds: Seconds): Generator<Int16Array> {
+  for (let rest = Math.round(seconds * SAMPLE_RATE); rest > 0; rest -= SAMPLE_RATE) {
+    yield new Int16Array(Math.min(rest, SAMPLE_RATE));
+  }
+}
+
 /** How long the track ought to be; undefined where the container does not say, or only lets it be estimated. */
 async function statedSeconds(path: string, probe: MediaProbe): Promise<Seconds | undefined> {
   if (probe.container === 'wav') {
@@ -240,7 +251,9 @@ async function statedSeconds(path: string, probe: MediaProbe): Promise<Seconds |
   }
   // Matroska states the length of the longest track only.
   const only = probe.container.startsWith('matroska') && !probe.hasVideo && probe.audioTracks.length === 1;
-  return probe.audioTracks[0]?.seconds ?? (only ? probe.seconds : undefined);
+  const [track] = probe.audioTracks;
+  if (track?.seconds !== undefined) return track.startSeconds + track.seconds;
+  return only ? probe.seconds : undefined;
 }
 
 /** Complaints of ffmpeg that mean lost audio, as opposed to odd headers and tags. */

@@ -18,6 +18,8 @@ export interface AudioTrack {
   readonly sampleRate: number;
   /** What the container states of this track; absent where it does not or only estimates. */
   readonly seconds?: number;
+  /** How long after the file's own beginning the track begins: a player shows the picture alone for so long. */
+  readonly startSeconds: number;
 }
 
 /** What a file holds, before any of it is decoded. */
@@ -62,7 +64,7 @@ export async function probeMedia(path: string, tools: FfmpegTools, signal?: Abor
       '-of',
       'json',
       '-show_entries',
-      'format=format_name,duration:stream=codec_type,codec_name,channels,sample_rate,duration:stream_disposition=attached_pic',
+      'format=format_name,duration,start_time:stream=codec_type,codec_name,channels,sample_rate,duration,start_time:stream_disposition=attached_pic',
       `file:${resolve(path)}`,
     ],
     signal,
@@ -86,7 +88,9 @@ export async function probeMedia(path: string, tools: FfmpegTools, signal?: Abor
   return {
     container,
     ...(seconds === undefined ? {} : { seconds }),
-    audioTracks: streams.filter((stream) => stream.codec_type === 'audio').map((stream) => toTrack(stream, container)),
+    audioTracks: streams
+      .filter((stream) => stream.codec_type === 'audio')
+      .map((stream) => toTrack(stream, report.format)),
     hasVideo: streams.some(
       (stream) =>
         stream.codec_type === 'video' &&
@@ -197,11 +201,18 @@ interface ProbeStream {
   readonly channels?: number;
   readonly sample_rate?: string;
   readonly duration?: string;
+  readonly start_time?: string;
   readonly disposition?: { readonly attached_pic?: number };
 }
 
+interface ProbeFormat {
+  readonly format_name?: string;
+  readonly duration?: string;
+  readonly start_time?: string;
+}
+
 interface ProbeReport {
-  readonly format?: { readonly format_name?: string; readonly duration?: string };
+  readonly format?: ProbeFormat;
   readonly streams?: readonly ProbeStream[];
 }
 
@@ -213,14 +224,17 @@ function parseReport(text: string): ProbeReport | undefined {
   }
 }
 
-function toTrack(stream: ProbeStream, container: string): AudioTrack {
-  const estimated = container.split(',').some((name) => ESTIMATED_DURATION.has(name));
+function toTrack(stream: ProbeStream, format: ProbeFormat | undefined): AudioTrack {
+  const estimated = (format?.format_name ?? '').split(',').some((name) => ESTIMATED_DURATION.has(name));
   const seconds = estimated ? undefined : positive(stream.duration);
+  const start = Number(stream.start_time) - Number(format?.start_time);
   return {
     codec: stream.codec_name ?? 'unknown',
     channels: stream.channels ?? 0,
     sampleRate: Number(stream.sample_rate ?? 0),
     ...(seconds === undefined ? {} : { seconds }),
+    // A start beyond the file's own length is a broken time stamp.
+    startSeconds: start > 0 && start < (positive(format?.duration) ?? 0) ? start : 0,
   };
 }
 
