@@ -28,7 +28,7 @@ describe('the packed tarball', () => {
     const packed = await startProgram('npm', ['pack', '--pack-destination', scratch.path, ...quietNpm], {
       env: withoutNpmSettings,
     }).result;
-    expect(packed.code, packed.stderr).toBe(0);
+    expect(packed.code, packed.stdout + packed.stderr).toBe(0);
     const [tarball] = (await readdir(scratch.path)).filter((name) => name.endsWith('.tgz'));
     expect(tarball).toMatch(/^diarist-\d+\.\d+\.\d+.*\.tgz$/);
 
