@@ -85,10 +85,9 @@ class RecordingRun {
     try {
       return await this.#run();
     } catch (error) {
-      this.#stop.abort();
-      await Promise.allSettled([...this.#segmenting, ...this.#recognizing]);
-      if (this.#signal.aborted && !(error instanceof DiaristError)) throw new DiaristError('cancelled', 'Cancelled.');
-      throw error;
+      this.#stop.abort(error);
+      const outcomes = await Promise.allSettled([...this.#segmenting, ...this.#recognizing]);
+      throw this.#firstFailure(error, outcomes);
     } finally {
       this.#spool?.close();
     }
@@ -177,7 +176,7 @@ class RecordingRun {
       this.#segmenting.push(this.#segment(first, size));
     }
     // A failure is noticed where all are awaited; until then it must not count as unhandled.
-    for (const task of this.#segmenting) task.catch(() => this.#stop.abort());
+    for (const task of this.#segmenting) task.catch((error) => this.#stop.abort(error));
   }
 
   async #segment(first: number, size: number): Promise<void> {
@@ -201,7 +200,7 @@ class RecordingRun {
   #schedule(chunks: readonly Chunk[]): void {
     for (const chunk of chunks) {
       const work = this.#recognize(chunk);
-      work.catch(() => this.#stop.abort());
+      work.catch((error) => this.#stop.abort(error));
       this.#recognizing.push(work);
     }
   }
@@ -247,7 +246,7 @@ class RecordingRun {
     const { pool, rank } = this.#environment;
     return diarizeRecording({
       spoolPath: this.#spoolPath,
-      classes: this.#classes,
+      classes: joinClasses(this.#classes),
       hopSamples: this.#hopSamples,
       totalSamples,
       options: this.#request.options,
@@ -270,9 +269,29 @@ class RecordingRun {
     return models;
   }
 
+  /** What went wrong first: work that was stopped because of it reports `cancelled`, which is no cause. */
+  #firstFailure(error: unknown, outcomes: readonly PromiseSettledResult<unknown>[]): unknown {
+    const failures = [
+      error,
+      this.#stop.signal.reason,
+      ...outcomes.map((o) => (o.status === 'rejected' ? o.reason : undefined)),
+    ];
+    const isCause = (failure: unknown) =>
+      failure instanceof Error && failure.name !== 'AbortError' && (failure as DiaristError).code !== 'cancelled';
+    return failures.find(isCause) ?? new DiaristError('cancelled', 'Cancelled.');
+  }
+
   #elapsed(): Seconds {
     return (performance.now() - this.#startedAt) / 1000;
   }
+}
+
+function joinClasses(windows: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(windows.length * WINDOW_FRAMES);
+  windows.forEach((classes, index) => {
+    joined.set(classes, index * WINDOW_FRAMES);
+  });
+  return joined;
 }
 
 const round = (seconds: Seconds): Seconds => Math.round(seconds * 1000) / 1000;

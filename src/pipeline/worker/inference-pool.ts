@@ -1,4 +1,5 @@
 import { siblingModule } from '../../core/modules.ts';
+import type { Embeddings } from '../../engine/diarization/embed-ranges.ts';
 import { type RunOptions, WorkerPool } from '../../inference/worker-pool.ts';
 import type { RecognizedChunk } from '../../transcript/recognized.ts';
 import type { LanguageQuestion, WorkerResult, WorkerSetup, WorkerTask } from './protocol.ts';
@@ -30,6 +31,11 @@ export class InferencePool {
   /** What a chunk says; null where it says nothing. */
   async recognize(task: TaskOf<'recognize'>, options: Run): Promise<RecognizedChunk | null> {
     return (await this.#run('recognize', { kind: 'recognize', ...task }, options)).chunk;
+  }
+
+  /** Speaker embeddings of items of fbank ranges, in order. */
+  async embed(task: TaskOf<'embed'>, options: Run): Promise<Embeddings> {
+    return (await this.#run('embed', { kind: 'embed', ...task }, options)).embeddings;
   }
 
   close(): Promise<void> {

@@ -8,6 +8,8 @@ import { isSilence } from '../../engine/asr/guards.ts';
 import { isPhantom } from '../../engine/asr/guards-phantoms.ts';
 import { isWrittenWithoutSpaces } from '../../engine/asr/languages.ts';
 import { openWhisper } from '../../engine/asr/whisper.ts';
+import { embedRanges } from '../../engine/diarization/embed-ranges.ts';
+import { EmbeddingModel } from '../../engine/diarization/embedding-model.ts';
 import { type ChunkPiece, chunkSamples } from '../../engine/vad/chunking.ts';
 import { WINDOW_FRAMES, WINDOW_SAMPLES } from '../../inference/segmentation/geometry.ts';
 import { SegmentationModel } from '../../inference/segmentation/model.ts';
@@ -30,6 +32,7 @@ export class Kernels {
   readonly #aligner = new WordAligner();
   #whisper: ReturnType<typeof openWhisper> | undefined;
   #segmentation: Promise<SegmentationModel> | undefined;
+  #embedding: Promise<EmbeddingModel> | undefined;
 
   constructor(setup: WorkerSetup) {
     this.#setup = setup;
@@ -41,6 +44,8 @@ export class Kernels {
         return this.#segment(task);
       case 'recognize':
         return this.#recognize(task, context);
+      case 'embed':
+        return this.#embed(task);
     }
   }
 
@@ -140,6 +145,18 @@ export class Kernels {
       },
     );
     return placeWords(words, pieces);
+  }
+
+  async #embed(task: Extract<WorkerTask, { kind: 'embed' }>): Promise<WorkerResult> {
+    this.#embedding ??= this.#openEmbedding();
+    const model = await this.#embedding;
+    using spool = AudioSpool.open(task.spool);
+    return { kind: 'embed', embeddings: await embedRanges(spool, task.items, model) };
+  }
+
+  async #openEmbedding(): Promise<EmbeddingModel> {
+    const { embedding, provider, threads, arena } = this.#setup;
+    return new EmbeddingModel(await openSession(embedding, { provider, threads, arena }));
   }
 
   async #openSegmentation(): Promise<SegmentationModel> {

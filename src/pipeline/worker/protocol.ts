@@ -1,4 +1,6 @@
 import type { WhisperBundle } from '../../engine/asr/whisper.ts';
+import type { Embeddings } from '../../engine/diarization/embed-ranges.ts';
+import type { FbankRanges } from '../../engine/diarization/runs.ts';
 import type { ChunkPiece } from '../../engine/vad/chunking.ts';
 import type { Provider } from '../../inference/session.ts';
 import type { RecognizedChunk } from '../../transcript/recognized.ts';
@@ -34,13 +36,15 @@ export type WorkerTask =
       readonly pieces: readonly ChunkPiece[];
       readonly pauseBefore: number;
       readonly options: RecognitionOptions;
-    };
+    }
+  | { readonly kind: 'embed'; readonly spool: string; readonly items: readonly FbankRanges[] };
 
 export type WorkerResult =
   /** Powerset class of every frame of every window, [windows * 589]. */
   | { readonly kind: 'segment'; readonly classes: Uint8Array }
   /** Null where nothing was said. */
-  | { readonly kind: 'recognize'; readonly chunk: RecognizedChunk | null; readonly languageProbability: number };
+  | { readonly kind: 'recognize'; readonly chunk: RecognizedChunk | null; readonly languageProbability: number }
+  | { readonly kind: 'embed'; readonly embeddings: Embeddings };
 
 /** A recognition that has heard its chunk and asks for the recording's language. */
 export interface LanguageQuestion {
