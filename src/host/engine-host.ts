@@ -3,14 +3,14 @@ import { DiaristError } from '../core/errors.ts';
 import { siblingModule } from '../core/modules.ts';
 import type { EngineSettings, RunContext, TranscribeRequest, Transcriber } from '../pipeline/types.ts';
 import type { Transcript } from '../transcript/types.ts';
-import { ENGINE_ENVIRONMENT } from './engine-environment.ts';
+import { engineEnvironment } from './engine-environment.ts';
 import { failureOfEnd, howItEnded } from './engine-failure.ts';
 import { type EngineEnd, EngineProcess } from './engine-process.ts';
 import { type FromEngine, unpackError } from './protocol.ts';
 
 export interface EngineHostOptions {
   readonly engine: EngineSettings;
-  /** Environment of the engine process, before {@link ENGINE_ENVIRONMENT}. */
+  /** Environment of the engine process, before {@link engineEnvironment} adds to it. */
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   /** Memory of the engine process at which it is killed; 0 means no limit. */
   readonly memoryLimitBytes: number;
@@ -165,7 +165,7 @@ export class EngineHost implements Transcriber {
         {
           engine,
           childModule: this.#options.childModule ?? siblingModule(import.meta.url, './child'),
-          environment: { ...ENGINE_ENVIRONMENT, ...this.#options.environment },
+          environment: engineEnvironment(this.#options.environment),
           memoryLimitBytes,
           hangSeconds,
           stallSeconds,

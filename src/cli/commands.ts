@@ -1,0 +1,13 @@
+import { registerDoctor } from './doctor.ts';
+import { registerModels } from './models.ts';
+import { runProgram } from './program.ts';
+import { registerTranscribe } from './transcribe.ts';
+
+/** Runs the command line with every command that there is. */
+export function runCommandLine(argv: readonly string[]): Promise<void> {
+  return runProgram(argv, (program) => {
+    registerTranscribe(program);
+    registerModels(program);
+    registerDoctor(program);
+  });
+}
