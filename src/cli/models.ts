@@ -3,7 +3,9 @@ import { loadConfig } from '../config/config.ts';
 import { DiaristError } from '../core/errors.ts';
 import { formatBytes } from '../models/disk-space.ts';
 import { type ModelListing, ModelStore } from '../models/store.ts';
+import { listenForInterruption } from './interruption.ts';
 import { ModelProgress } from './model-progress.ts';
+import { writeToStandardOutput } from './standard-output.ts';
 
 /** Adds `diarist models list|pull|verify|remove|path|import` to the program. */
 export function registerModels(program: Command): void {
@@ -14,7 +16,7 @@ export function registerModels(program: Command): void {
     .option('--json', 'print JSON')
     .action(async (options: { json?: boolean }) => {
       const listings = await openStore().list();
-      process.stdout.write(options.json === true ? `${JSON.stringify(listings, null, 2)}\n` : table(listings));
+      await writeToStandardOutput(options.json === true ? `${JSON.stringify(listings, null, 2)}\n` : table(listings));
     });
   models
     .command('pull')
@@ -101,16 +103,12 @@ async function namesHere(store: ModelStore): Promise<readonly string[]> {
 
 /** Runs work that Ctrl-C and SIGTERM end cleanly, so that what was received is kept for the next time. */
 async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const stop = () =>
-    controller.abort(new DiaristError('cancelled', 'Cancelled; the next run goes on where this one stopped.'));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  using interruption = listenForInterruption(() => {});
   try {
-    return await work(controller.signal);
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
+    return await work(interruption.signal);
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    throw new DiaristError('cancelled', 'Stopped; what has arrived is kept, and the same command goes on from there.');
   }
 }
 

@@ -62,16 +62,25 @@ export class HuggingFaceHub implements NetworkSource {
     const total = wanted.reduce((sum, file) => sum + file.bytes, 0);
     const dir = join(context.dir, listing.commit);
     await mkdir(dir, { recursive: true });
-    await requireSpace(dir, total - (await bytesPresent(dir, wanted)), `Fetching ${plan.name}`);
+    const present = await bytesPresent(dir, wanted);
+    await requireSpace(dir, total - present, `Fetching ${plan.name}`);
 
+    // What an earlier attempt left counts from the start, and is not counted down while it is looked at again.
+    let shown = Math.min(present, total);
+    const report = (received: number): void => {
+      shown = Math.max(shown, received);
+      context.onProgress(shown, total);
+    };
+    report(shown);
     const files: StoredFile[] = [];
     let done = 0;
     for (const file of wanted) {
       const before = done;
-      const report = (received: number) => context.onProgress(before + received, total);
-      files.push(await this.#fetchFile(hub, listing.commit, file, dir, context.signal, report));
+      files.push(
+        await this.#fetchFile(hub, listing.commit, file, dir, context.signal, (received) => report(before + received)),
+      );
       done += file.bytes;
-      context.onProgress(done, total);
+      report(done);
     }
     return { dir, files, origin: `${this.id}:${hub.repo}@${listing.commit}` };
   }
