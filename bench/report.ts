@@ -42,9 +42,7 @@ function section<Row>(
   note: string,
 ): string {
   if (set === undefined) return '';
-  const skipped = set.skipped.map(
-    ({ contender, reason }) => `Skipped: ${contender} (${reason.split(':')[0]!.replace(/^.*\//, '')}).`,
-  );
+  const skipped = set.skipped.map(({ contender, reason }) => `Skipped: ${contender} (${reason.split(':')[0]!}).`);
   const parts = [`## ${title}`, note, table(set.rows), ...skipped, `\`${set.command}\`, ${set.date}`];
   return parts.filter((part) => part !== '').join('\n\n');
 }

@@ -34,7 +34,7 @@ export function sherpaOnnx(peers: PeerFolders, threads: number): Contender {
       missingPeer(peers, script) ??
       (existsSync(segmentation) && existsSync(embedding)
         ? undefined
-        : `${models} lacks segmentation.onnx or embedding.onnx: make them with bench/peers/sherpa_onnx_models.py`),
+        : `segmentation.onnx or embedding.onnx is missing: make them with bench/peers/sherpa_onnx_models.py`),
   });
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Where the peers are installed, and the scripts that run them one file at a time (see bench/README.md). */
@@ -18,11 +18,11 @@ export const peerPython = ({ cache }: PeerFolders): string => join(cache, 'venv'
 /** Scripts of our own for what the peers' do not do: many files with one model load, sherpa-onnx. */
 export const ownScript = (name: string): string => fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
 
-/** The first of the files that is missing, as a sentence; undefined where all are there. */
+/** The first of the files that is missing, as a clause without its folder, as it stands in results; else undefined. */
 export function missingPeer(peers: PeerFolders, ...files: readonly string[]): string | undefined {
   const missing = [peerPython(peers), ...files].find((file) => !existsSync(file));
   if (missing === undefined) return undefined;
-  return `${missing} is missing: run setup.sh --diarization of the peers' folder, or say where it is with --peers`;
+  return `${basename(missing)} is missing: run setup.sh --diarization of the peers' folder, or say where it is with --peers`;
 }
 
 /** What each script prints as its last line. */

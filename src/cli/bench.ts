@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { isAbsolute, relative } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DiaristError } from '../core/errors.ts';
 
@@ -63,9 +64,14 @@ export function registerBench(program: Command): void {
         );
       }
       const { runBench } = (await import(MODULE.href)) as BenchModule;
-      const command = ['diarist', ...process.argv.slice(2)].join(' ');
+      const command = ['diarist', ...process.argv.slice(2).map(relativePath)].join(' ');
       await runBench({ ...flags, command }, (line) => process.stderr.write(`${line}\n`));
     });
+}
+
+/** Results are published: what is typed as an absolute path is written as seen from here. */
+function relativePath(argument: string): string {
+  return isAbsolute(argument) ? relative(process.cwd(), argument) : argument;
 }
 
 function positiveInteger(value: string): number {
