@@ -1,3 +1,4 @@
+import { registerBench } from './bench.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerModels } from './models.ts';
 import { runProgram } from './program.ts';
@@ -9,5 +10,6 @@ export function runCommandLine(argv: readonly string[]): Promise<void> {
     registerTranscribe(program);
     registerModels(program);
     registerDoctor(program);
+    registerBench(program);
   });
 }

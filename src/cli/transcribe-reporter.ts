@@ -121,7 +121,8 @@ class TextReporter implements TranscribeReporter {
     this.#speed.settle(id);
     this.#settled++;
     this.#line.clear();
-    const prefix = this.#options.recordings > 1 ? `${name}: ` : '';
+    const saysWhich = this.#options.recordings === 1 || error.message.includes(name);
+    const prefix = saysWhich ? '' : `${name}: `;
     this.#options.terminal.write(`${this.#mark('✗', 'red')}${prefix}${error.message}\n`);
   }
 

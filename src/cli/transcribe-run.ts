@@ -12,9 +12,16 @@ import type { Interruption } from './interruption.ts';
 import { neededModels } from './needed-models.ts';
 import { exists, inputName, type OutputFile, prepareFolder, resultNames, writeFiles } from './outputs.ts';
 import { writeToStandardOutput } from './standard-output.ts';
-import type { TranscribeParts } from './transcribe.ts';
 import type { ResultPlan } from './transcribe-options.ts';
 import type { TranscribeReporter } from './transcribe-reporter.ts';
+
+/** What a test may put in the place of the real engine. */
+export interface TranscribeParts {
+  /** Module that the engine process runs. */
+  readonly engineModule?: URL;
+  /** Models to fetch first; the ones that the engine needs where left out. */
+  readonly models?: readonly string[];
+}
 
 export interface TranscribeRun {
   readonly inputs: readonly string[];
@@ -37,6 +44,9 @@ const RECORDINGS_IN_FLIGHT = 8;
 interface Job {
   readonly id: string;
   readonly input: string;
+  /** The input as messages call it. */
+  readonly label: string;
+  /** The input as results call it. */
   readonly name: string;
   readonly files: readonly OutputFile[];
 }
@@ -54,7 +64,7 @@ export async function runTranscribe(run: TranscribeRun): Promise<number> {
   const fail = (job: Job, error: unknown): void => {
     const failure = toDiaristError(error);
     failures.set(job.id, failure);
-    if (!interruption.signal.aborted) reporter.failed(job.id, job.name, failure);
+    if (!interruption.signal.aborted) reporter.failed(job.id, job.label, failure);
   };
   const waiting: Job[] = [];
   for (const job of jobs) {
@@ -113,22 +123,22 @@ async function transcribeOne(run: TranscribeRun, host: EngineHost, job: Job): Pr
     const transcript = await host
       .transcribe(
         { id: job.id, path: recording.path, options },
-        { signal: interruption.signal, onProgress: (progress) => reporter.progress(job.name, progress) },
+        { signal: interruption.signal, onProgress: (progress) => reporter.progress(job.label, progress) },
       )
       .catch((error: unknown) => {
         throw namingTheInput(error, recording, job.input);
       });
     await write(run, job, transcript);
     const wallSeconds = (performance.now() - startedAt) / 1000;
-    reporter.done({ id: job.id, name: job.name, transcript, wallSeconds, paths: job.files.map((file) => file.path) });
+    reporter.done({ id: job.id, name: job.label, transcript, wallSeconds, paths: job.files.map((file) => file.path) });
   } finally {
     if (isBroughtToDisk(job.input)) await removeSpoolFolder(tempDir);
   }
 }
 
-/** What the engine says of a temporary file is meant for the input that people know. */
+/** What is said of a file on disk is meant for the input as the person gave it. */
 function namingTheInput(error: unknown, recording: LocalRecording, input: string): unknown {
-  if (!recording.temporary || !(error instanceof DiaristError)) return error;
+  if (!(error instanceof DiaristError)) return error;
   const shown = input === '-' ? 'standard input' : input;
   return new DiaristError(error.code, error.message.replaceAll(recording.path, shown), { cause: error });
 }
@@ -154,13 +164,15 @@ function pendingJobs(run: TranscribeRun, inputs: readonly string[]): Job[] {
     }));
     const missing = run.overwrite ? files : files.filter((file) => !exists(file.path));
     const name = inputName(input);
+    // An address may hold a password or a key.
+    const label = isBroughtToDisk(input) ? name : input;
     if (files.length > 0 && missing.length === 0) {
       run.reporter.skipped(
-        name,
+        label,
         files.map((file) => file.path),
       );
     } else {
-      jobs.push({ id: String(index), input, name, files: missing });
+      jobs.push({ id: String(index), input, label, name, files: missing });
     }
   }
   return jobs;

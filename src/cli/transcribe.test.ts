@@ -157,8 +157,8 @@ describe('diarist transcribe', () => {
     const { code, err } = await run('good.wav', 'heavy.wav', 'mute.mp4', 'missing.wav', '-o', 'out');
     expect(code).toBe(5);
     expect(readdirSync(join(folder, 'out'))).toEqual(['good.json']);
-    expect(err).toMatch(/^diarist: missing\.wav: "missing\.wav" does not exist: check the name\.$/m);
-    expect(err).toMatch(/^diarist: mute\.mp4: .*fails as it was told to\.$/m);
+    expect(err).toMatch(/^diarist: "missing\.wav" does not exist: check the name\.$/m);
+    expect(err).toMatch(/^diarist: mute\.mp4 fails as it was told to\.$/m);
   });
 
   it('tries again when the engine dies', async () => {

@@ -5,6 +5,7 @@ import { listenForInterruption } from './interruption.ts';
 import { standardError } from './terminal.ts';
 import { DEFAULT_BEAM_SIZE, resultPlan, type TranscribeFlags, transcribeOptions } from './transcribe-options.ts';
 import { createReporter } from './transcribe-reporter.ts';
+import type { TranscribeParts } from './transcribe-run.ts';
 
 const AFTER_HELP = `
 Results
@@ -17,14 +18,6 @@ Examples
   diarist transcribe talk.mp3 -f srt > talk.srt
   diarist transcribe meetings/*.m4a -o transcripts -f json,vtt --speakers 4
   ffmpeg -i rtsp://camera -t 60 -f wav - | diarist transcribe - -f txt`;
-
-/** What a test may put in the place of the real engine. */
-export interface TranscribeParts {
-  /** Module that the engine process runs. */
-  readonly engineModule?: URL;
-  /** Models to fetch first; the ones that the engine needs where left out. */
-  readonly models?: readonly string[];
-}
 
 /** Adds `diarist transcribe` to the program. The exit code is that of the first recording that failed. */
 export function registerTranscribe(program: Command, parts: TranscribeParts = {}): void {
