@@ -174,7 +174,7 @@ async function findPip(env: NodeJS.ProcessEnv): Promise<readonly string[]> {
   }
   throw new DiaristError(
     'model_missing',
-    'There is no pip on this machine; install Python with pip (on Debian and Ubuntu: apt-get install python3-pip).',
+    'There is no Python with pip on this machine, which "apt-get install python3-pip" brings on Debian and Ubuntu.',
   );
 }
 
