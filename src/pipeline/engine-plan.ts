@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { DiaristError } from '../core/errors.ts';
+import type { Precision } from '../engine/asr/graphs/layers.ts';
 import { findTokenizerFiles } from '../engine/asr/tokenizer.ts';
 import { WHISPER_GRAPH_VERSION, type WhisperBundle, writeWhisperGraphs } from '../engine/asr/whisper.ts';
 import { EMBEDDING_GRAPH_VERSION, writeEmbeddingGraph } from '../engine/diarization/embedding-graph.ts';
@@ -12,7 +13,7 @@ import { openWeights } from '../models/open-weights.ts';
 import type { ModelStore } from '../models/store.ts';
 import type { ResolvedModel } from '../models/types.ts';
 import { openWhisperCheckpoint } from '../models/whisper-checkpoint.ts';
-import type { EngineSettings } from './types.ts';
+import type { ComputeType, EngineSettings } from './types.ts';
 import type { WorkerSetup } from './worker/protocol.ts';
 
 export const SEGMENTATION_MODEL = 'segmentation-3.0';
@@ -38,7 +39,7 @@ export async function planEngine(settings: EngineSettings, store: ModelStore, pr
   const whisper = await store.ensure(settings.model);
   const segmentation = await store.ensure(SEGMENTATION_MODEL);
   const embedding = await store.ensure(EMBEDDING_MODEL);
-  const bundle = whisperBundle(settings, whisper);
+  const bundle = whisperBundle(settings, whisper, provider);
   const threads = settings.threads > 0 ? settings.threads : availableParallelism();
   const workers = provider === 'cpu' ? workerCount(threads) : 1;
   return {
@@ -60,14 +61,26 @@ export async function planEngine(settings: EngineSettings, store: ModelStore, pr
   };
 }
 
+/** int8 operators exist for the processor only; a GPU takes half precision. */
+function choosePrecision(computeType: ComputeType, provider: Provider): Precision {
+  if (computeType === 'auto') return provider === 'cpu' ? 'int8' : 'float16';
+  if (computeType === 'int8' && provider !== 'cpu') {
+    throw new DiaristError(
+      'usage',
+      `int8 runs on the processor: use --compute-type float16 with --device ${provider}.`,
+    );
+  }
+  return computeType;
+}
+
 /** One thread a worker up to the limit: two one-thread workers beat one of two threads (measured: 8.6 s against 11.5 s). */
 function workerCount(threads: number): number {
   const byMemory = Math.max(1, Math.floor(totalmem() / 2 ** 30));
   return Math.max(1, Math.min(threads, MAX_WORKERS, byMemory));
 }
 
-function whisperBundle(settings: EngineSettings, model: ResolvedModel): WhisperBundle {
-  const precision = settings.computeType === 'float32' ? 'float32' : 'int8';
+function whisperBundle(settings: EngineSettings, model: ResolvedModel, provider: Provider): WhisperBundle {
+  const precision = choosePrecision(settings.computeType, provider);
   const attention = precision === 'int8' && prefersInt8Attention() ? 'int8' : 'float32';
   const checkpoint = openWhisperCheckpoint(model);
   try {

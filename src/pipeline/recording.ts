@@ -25,10 +25,15 @@ const WINDOWS_PER_TASK = 8;
 const HOP_WITH_SPEAKERS = 5 * SAMPLE_RATE;
 const HOP_FOR_SPEECH = 7.5 * SAMPLE_RATE;
 
+/** Warnings that do not make a result worse than what was asked for. */
+const HARMLESS: ReadonlySet<string> = new Set(['no_speech', 'gpu_unused']);
+
 export interface RecordingEnvironment {
   readonly pool: InferencePool;
   readonly dataDir: string;
   readonly models: Readonly<Record<string, string>>;
+  /** What every transcript of this engine has to say about how it was made. */
+  readonly notes: readonly Warning[];
   /** Earlier recordings go first where two wait for a worker. */
   readonly rank: number;
 }
@@ -104,7 +109,7 @@ class RecordingRun {
     this.#schedule(this.#packer.flush(audio.samples));
     timings.segment = this.#elapsed();
 
-    const warnings: Warning[] = [...audio.warnings];
+    const warnings: Warning[] = [...this.#environment.notes, ...audio.warnings];
     const diarizing = options.diarize && this.#recognizing.length > 0 ? this.#diarize(audio.samples) : undefined;
     const [recognized, diarization] = await Promise.all([Promise.all(this.#recognizing), diarizing]);
     timings.recognize = this.#elapsed();
@@ -126,7 +131,7 @@ class RecordingRun {
         message: 'No speech was found in the recording, so the transcript is empty.',
       });
     }
-    const degraded = warnings.filter(({ code }) => code !== 'no_speech');
+    const degraded = warnings.filter(({ code }) => !HARMLESS.has(code));
     if (options.strict && degraded.length > 0) {
       throw new DiaristError('strict_degraded', degraded.map(({ message }) => message).join(' '));
     }

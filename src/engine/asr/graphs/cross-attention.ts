@@ -1,5 +1,5 @@
 import { ElementType, type Value } from '../../../inference/onnx/graph-builder.ts';
-import type { LayerWriter } from './layers.ts';
+import type { LayerWriter, Precision } from './layers.ts';
 import { AUDIO_CONTEXT, HEAD_WIDTH, KEY_TILE, KEY_TILES, PADDED_CONTEXT, type WhisperShape } from './shape.ts';
 
 /** A padded position scores -infinity: its offset drowns every product. */
@@ -15,7 +15,7 @@ export interface CrossTensor {
 }
 
 /** The tensors between encoder and decoder, in order. */
-export function crossTensors(shape: WhisperShape, precision: 'int8' | 'float32'): CrossTensor[] {
+export function crossTensors(shape: WhisperShape, precision: Precision): CrossTensor[] {
   const { heads } = shape;
   const result: CrossTensor[] = [];
   for (let layer = 0; layer < shape.decoderLayers; layer++) {

@@ -1,8 +1,9 @@
 import type { WeightSource } from '../../../core/tensors.ts';
 import { ElementType, floatAttribute, type GraphBuilder, type Value } from '../../../inference/onnx/graph-builder.ts';
-import { quantizeWeights, transpose } from './quantize.ts';
+import { quantizeWeights, toFloat16, transpose } from './quantize.ts';
 
-export type Precision = 'int8' | 'float32';
+/** Arithmetic of the linear layers; float16 keeps everything between them in float32. */
+export type Precision = 'int8' | 'float32' | 'float16';
 
 /** A slice of a linear layer: rows [from, to) of its [outputs, inputs] weights, optionally scaled. */
 export interface LinearSlice {
@@ -16,7 +17,7 @@ export interface LinearSlice {
 export interface Linear {
   readonly inputs: number;
   readonly outputs: number;
-  /** int8 [inputs, outputs] with `scales` [outputs], or float32 [inputs, outputs]. */
+  /** int8 [inputs, outputs] with `scales` [outputs], or float32 or float16 [inputs, outputs]. */
   readonly weights: Value;
   readonly scales?: Value;
   /** [outputs]; absent where the layer has no bias or a zero one. */
@@ -84,13 +85,14 @@ export class LayerWriter {
   linearFrom(weights: Float32Array, bias: Float32Array | undefined, outputs: number, inputs: number): Linear {
     const { graph } = this;
     const biasValue = bias?.some((value) => value !== 0) ? { bias: graph.float32([outputs], bias) } : {};
-    if (this.precision === 'float32') {
-      return {
-        inputs,
-        outputs,
-        weights: graph.float32([inputs, outputs], transpose(weights, outputs, inputs)),
-        ...biasValue,
-      };
+    if (this.precision !== 'int8') {
+      const transposed = transpose(weights, outputs, inputs);
+      const dims = [inputs, outputs];
+      const values =
+        this.precision === 'float32'
+          ? graph.float32(dims, transposed)
+          : graph.initializer(ElementType.float16, dims, toFloat16(transposed));
+      return { inputs, outputs, weights: values, ...biasValue };
     }
     const { values, scales } = quantizeWeights(weights, outputs, inputs);
     return {
@@ -190,7 +192,12 @@ export class LayerWriter {
 
   /** The layer applied to float32 x, without its bias (row-quantised in int8). */
   project(x: Value, layer: Linear): Value {
-    if (this.precision === 'float32') return this.graph.op('MatMul', [x, layer.weights]);
+    const { graph } = this;
+    if (this.precision === 'float32') return graph.op('MatMul', [x, layer.weights]);
+    if (this.precision === 'float16') {
+      const half = graph.op('Cast', [x], { to: ElementType.float16 });
+      return graph.op('Cast', [graph.op('MatMul', [half, layer.weights])], { to: ElementType.float32 });
+    }
     return this.applyToRows(this.quantizeRows(x), layer);
   }
 

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DiaristError } from '../core/errors.ts';
+import { ElementType, GraphBuilder } from './onnx/graph-builder.ts';
+import { openSession, type Provider } from './session.ts';
+
+export interface DeviceChoice {
+  readonly provider: Provider;
+  /** Why a device that seems to be there is not used; absent where there is nothing to say. */
+  readonly note?: string;
+}
+
+/**
+ * The execution provider for a device people ask for. `auto` takes the GPU where one is here and its provider loads, else
+ * the processor, and says so where a GPU stays idle. Throws `device_unavailable` for a device that cannot be used.
+ */
+export async function chooseProvider(device: 'auto' | Provider): Promise<DeviceChoice> {
+  if (device === 'cpu') return { provider: 'cpu' };
+  if (device !== 'auto') {
+    await tryProvider(device);
+    return { provider: device };
+  }
+  if (!hasNvidiaGpu()) return { provider: 'cpu' };
+  try {
+    await tryProvider('cuda');
+    return { provider: 'cuda' };
+  } catch {
+    const note =
+      'There is an NVIDIA GPU, but the CUDA provider of onnxruntime-node is not installed, so the processor does the work.';
+    return { provider: 'cpu', note };
+  }
+}
+
+/** Runs the smallest of graphs: a provider may exist and yet not load. */
+async function tryProvider(provider: Provider): Promise<void> {
+  const path = join(tmpdir(), `diarist-device-${randomUUID()}.onnx`);
+  try {
+    const graph = new GraphBuilder(path);
+    graph.input('x', ElementType.float32, [1]);
+    graph.output('y', ElementType.float32, [1], graph.op('Neg', ['x']));
+    graph.save();
+    const session = await openSession(path, { provider, threads: 1, arena: false });
+    await session.release();
+  } catch (error) {
+    if (error instanceof DiaristError) throw error;
+    throw new DiaristError('device_unavailable', `The ${provider} device cannot be used here; run with --device cpu.`, {
+      cause: error,
+    });
+  } finally {
+    rmSync(path, { force: true });
+    rmSync(`${path}.data`, { force: true });
+  }
+}
+
+function hasNvidiaGpu(): boolean {
+  return process.platform === 'linux' && existsSync('/dev/nvidiactl');
+}
