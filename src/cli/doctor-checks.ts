@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { ffmpegInstallCommand } from '../audio/ffmpeg.ts';
 import type { Config } from '../config/config.ts';
@@ -76,44 +75,23 @@ export async function checkFfmpeg(environment: Readonly<NodeJS.ProcessEnv>): Pro
   return { name: 'ffmpeg', status: 'ok', finding: versions[0]! };
 }
 
-/** The runtime of the models, and the devices that it has libraries for. */
+/** The runtime of the models, and the device that a transcription would use. */
 export async function checkInference(config: Config): Promise<CheckResult> {
-  const { device } = config.settings;
   const name = 'inference';
   try {
-    const { listSupportedBackends } = await import('onnxruntime-node');
-    const devices = listSupportedBackends()
-      .filter((backend) => backend.bundled || hasProviderLibrary(backend.name))
-      .map((backend) => backend.name);
-    const finding = `onnxruntime with ${devices.join(', ')}`;
-    if (device !== 'auto' && !devices.includes(device)) {
-      const remedy = 'use --device cpu, or unset DIARIST_DEVICE';
-      return { name, status: 'problem', finding: `${finding}, without ${device}`, remedy };
-    }
-    return { name, status: 'ok', finding };
+    const { chooseProvider } = await import('../inference/devices.ts');
+    const { provider, note } = await chooseProvider(config.settings.device);
+    const finding = `onnxruntime works on ${provider}`;
+    if (note === undefined) return { name, status: 'ok', finding };
+    return { name, status: 'warning', finding: `${finding}; ${note}`, remedy: 'nothing has to be done' };
   } catch (error) {
-    return {
-      name,
-      status: 'problem',
-      finding: `onnxruntime does not load here (${toDiaristError(error).message.split('\n')[0]})`,
-      remedy: 'install the package again; on Alpine Linux use an image with glibc',
-    };
+    const failure = toDiaristError(error);
+    const remedy =
+      failure.code === 'device_unavailable'
+        ? 'use --device cpu, or unset DIARIST_DEVICE'
+        : 'install the package again; on Alpine Linux use an image with glibc';
+    return { name, status: 'problem', finding: failure.message.split('\n')[0]!, remedy };
   }
-}
-
-/** Providers beyond the bundled ones are libraries that an install script puts beside the runtime. */
-function hasProviderLibrary(provider: string): boolean {
-  const packageFolder = dirname(dirname(fileURLToPath(import.meta.resolve('onnxruntime-node'))));
-  const binaries = readdirSync(join(packageFolder, 'bin'), { recursive: true, encoding: 'utf8' });
-  return binaries.some((file) => file.includes(`onnxruntime_providers_${provider}.`) && file.includes(process.arch));
-}
-
-export function checkGpu(): CheckResult {
-  const driver = '/proc/driver/nvidia/version';
-  const name = 'GPU';
-  if (!existsSync(driver)) return { name, status: 'ok', finding: 'no NVIDIA driver found; inference runs on the CPU' };
-  const version = /Module\s+(?:for \S+\s+)?([\d.]+)/.exec(readFileSync(driver, 'latin1'))?.[1];
-  return { name, status: 'ok', finding: `NVIDIA driver ${version ?? 'of unknown version'}` };
 }
 
 /** What of the CPU decides the speed of int8 inference. */

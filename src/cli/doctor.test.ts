@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,6 +78,13 @@ describe('diarist doctor', () => {
     const offline = await doctor({ HF_HUB_OFFLINE: '1' }, '--json');
     expect(offline.code).toBe(1);
     expect(offline.find('model base')).toMatchObject({ status: 'problem' });
+  });
+
+  it('fails where the device that is wanted cannot be used', async ({ skip }) => {
+    if (process.platform !== 'linux' || existsSync('/dev/nvidiactl')) skip('this machine may have the device');
+    const { code, find } = await doctor({ DIARIST_DEVICE: 'cuda' }, '--json');
+    expect(code).toBe(1);
+    expect(find('inference')).toMatchObject({ status: 'problem', remedy: expect.stringContaining('--device cpu') });
   });
 
   it('names variables that nobody reads, and refuses wrong ones', async () => {

@@ -16,9 +16,10 @@ export function registerDoctor(program: Command): void {
     .command('doctor')
     .description('say what works here, what is missing, and how to get it')
     .option('-m, --model <model>', 'model to look for (default: base, or DIARIST_MODEL)')
+    .option('--device <device>', 'device to look for (default: auto, or DIARIST_DEVICE)')
     .option('--json', 'print JSON')
-    .action(async (flags: { readonly model?: string; readonly json?: boolean }) => {
-      const results = await examine(flags.model);
+    .action(async (flags: { readonly model?: string; readonly device?: string; readonly json?: boolean }) => {
+      const results = await examine(flags);
       const healthy = results.every((result) => result.status !== 'problem');
       const coloured = process.stdout.isTTY === true && !loadConfig().environment.NO_COLOR;
       process.stdout.write(
@@ -30,8 +31,8 @@ export function registerDoctor(program: Command): void {
     });
 }
 
-async function examine(model: string | undefined): Promise<CheckResult[]> {
-  const config = loadConfig({ flags: { model } });
+async function examine(flags: { readonly model?: string; readonly device?: string }): Promise<CheckResult[]> {
+  const config = loadConfig({ flags: { model: flags.model, device: flags.device } });
   const { settings, environment } = config;
   const checks = await import('./doctor-checks.ts');
   return await Promise.all([
@@ -40,7 +41,6 @@ async function examine(model: string | undefined): Promise<CheckResult[]> {
     checks.checkFfmpeg(environment),
     checks.checkInference(config),
     checks.checkCpu(),
-    checks.checkGpu(),
     checks.checkMemory(config),
     checks.checkFolder('cache', settings.cacheDir, 'DIARIST_CACHE'),
     checks.checkFolder('data', settings.dataDir, 'DIARIST_DATA'),
