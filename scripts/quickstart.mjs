@@ -117,6 +117,8 @@ function printSpeed(transcript, wallSeconds) {
       bold(`${(duration / working).toFixed(duration < 10 * working ? 1 : 0)}x real time`) +
       dim(` (and ${starting.toFixed(1)} s to start${starting > 6 ? ', longer the first time than later' : ''})`),
   );
+  // One chunk of speech occupies one core; the chunks of a long recording run side by side.
+  if (duration < 60) console.log(dim('  Longer recordings run faster: this one is too short to use every core.'));
 }
 
 function sayWhatNext() {

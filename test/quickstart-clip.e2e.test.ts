@@ -40,7 +40,7 @@ describe('the quickstart clip', () => {
   it('tells the two speakers apart', () => {
     expect(transcript.speakers.map(({ label }) => label)).toEqual(['SPEAKER_00', 'SPEAKER_01']);
     // Diane: 10.6-14.7 s, Sheila: 14.5-17.9 s and 21.8-28.5 s, Diane: 18.6-21.5 s by the clip's own reference.
-    const [diane, sheila] = [speakerAt(transcript, 12.5), speakerAt(transcript, 16)];
+    const [diane, sheila] = [speakerAt(transcript, 13), speakerAt(transcript, 16)];
     expect(diane).toBeDefined();
     expect(sheila).toBeDefined();
     expect(diane).not.toBe(sheila);
