@@ -148,8 +148,11 @@ async function write(run: TranscribeRun, job: Job, transcript: Transcript): Prom
   const render = (format: string): string =>
     renderTranscript(transcript, format, { times: results.times, highlightWords, recordingName: job.name });
   run.interruption.signal.throwIfAborted();
-  if (results.folder === undefined) await writeToStandardOutput(render(results.formats[0]!));
-  else await writeFiles(job.files.map(({ format, path }) => ({ path, text: render(format) })));
+  if (results.folder === undefined) {
+    // Result and progress may share a terminal.
+    run.reporter.end();
+    await writeToStandardOutput(render(results.formats[0]!));
+  } else await writeFiles(job.files.map(({ format, path }) => ({ path, text: render(format) })));
 }
 
 /** What is left to do. Of a recording that is done in part, the missing formats. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -76,6 +76,17 @@ describe('diarist transcribe', () => {
     expect((await run('talk.wav', '-f', 'txt', '--times')).out).toBe(
       '[00:00:00.500 --> 00:00:01.500] SPEAKER_00: words of talk.wav\n',
     );
+  });
+
+  it('gives readable text with times on a terminal, and clears its progress line before', async ({ skip }) => {
+    if (spawnSync('script', ['--version']).error !== undefined)
+      skip('the program script, which makes a terminal, is missing');
+    recording('talk.wav', { steps: 30 });
+    const env = { ...process.env, TERM: 'xterm', DIARIST_DATA: join(folder, 'data') };
+    const command = `'${process.execPath}' '${PROGRAM}' transcribe talk.wav`;
+    const { out } = await finish(spawn('script', ['-qec', command, '/dev/null'], { cwd: folder, env }));
+    expect(out).toMatch(/ \d+ % .*transcribing/);
+    expect(out).toContain('\r\x1b[2K[00:00:00.500 --> 00:00:01.500] SPEAKER_00: words of talk.wav\r\n');
   });
 
   it('hands every option on to the engine', async () => {
