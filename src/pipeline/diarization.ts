@@ -19,6 +19,8 @@ export interface Diarization extends Speech {
 
 export interface DiarizationWork {
   readonly spoolPath: string;
+  /** Graph of the speaker-embedding model, once it is there. */
+  readonly embeddingGraph: () => Promise<string>;
   /** Powerset classes of all windows, [windows * 589]. */
   readonly classes: Uint8Array;
   readonly hopSamples: number;
@@ -49,13 +51,14 @@ export async function diarizeRecording(work: DiarizationWork): Promise<Diarizati
 }
 
 async function embed(work: DiarizationWork, items: readonly FbankRanges[]): Promise<Embeddings> {
+  const graph = await work.embeddingGraph();
   const vectors = new Float32Array(items.length * EMBEDDING_SIZE);
   const bandDifferences = new Float32Array(items.length);
   let done = 0;
   const tasks: Promise<void>[] = [];
   for (let from = 0; from < items.length; from += ITEMS_PER_TASK) {
     const part = items.slice(from, from + ITEMS_PER_TASK);
-    const task = work.pool.embed({ spool: work.spoolPath, items: part }, work.run).then((embeddings) => {
+    const task = work.pool.embed({ spool: work.spoolPath, graph, items: part }, work.run).then((embeddings) => {
       vectors.set(embeddings.vectors, from * EMBEDDING_SIZE);
       bandDifferences.set(embeddings.bandDifferences, from);
       done += part.length;

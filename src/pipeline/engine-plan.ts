@@ -38,7 +38,6 @@ export interface EnginePlan {
 export async function planEngine(settings: EngineSettings, store: ModelStore, provider: Provider): Promise<EnginePlan> {
   const whisper = await store.ensure(settings.model);
   const segmentation = await store.ensure(SEGMENTATION_MODEL);
-  const embedding = await store.ensure(EMBEDDING_MODEL);
   const bundle = whisperBundle(settings, whisper, provider);
   const threads = settings.threads > 0 ? settings.threads : availableParallelism();
   const workers = provider === 'cpu' ? workerCount(threads) : 1;
@@ -47,7 +46,6 @@ export async function planEngine(settings: EngineSettings, store: ModelStore, pr
     setup: {
       whisper: bundle,
       segmentation: modelGraph(settings.cacheDir, segmentation, GRAPH_VERSION, writeSegmentationGraph),
-      embedding: modelGraph(settings.cacheDir, embedding, EMBEDDING_GRAPH_VERSION, writeEmbeddingGraph),
       provider,
       threads: Math.max(1, Math.floor(threads / workers)),
       arena: true,
@@ -56,9 +54,14 @@ export async function planEngine(settings: EngineSettings, store: ModelStore, pr
     models: {
       transcription: whisper.name,
       segmentation: segmentation.name,
-      embedding: embedding.name,
     },
   };
+}
+
+/** The graph of the speaker-embedding model; fetched and written when the first recording asks who speaks. */
+export async function embeddingGraph(settings: EngineSettings, store: ModelStore): Promise<string> {
+  const model = await store.ensure(EMBEDDING_MODEL);
+  return modelGraph(settings.cacheDir, model, EMBEDDING_GRAPH_VERSION, writeEmbeddingGraph);
 }
 
 /** int8 operators exist for the processor only; a GPU takes half precision. */

@@ -77,7 +77,7 @@ export class ProgressMeter {
       stage: this.#stage(searched),
       fraction: this.#fraction,
       audioSeconds: this.#total,
-      doneSeconds: this.#found > 0 ? total * Math.min(1, share(this.#recognized, speech)) : 0,
+      doneSeconds: this.#merging ? total : this.#found > 0 ? total * share(this.#recognized, speech) : 0,
     });
   }
 

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeToSpool } from '../audio/decode.ts';
 import { AudioSpool } from '../audio/spool.ts';
-import { DiaristError } from '../core/errors.ts';
+import { DiaristError, toDiaristError } from '../core/errors.ts';
 import { SAMPLE_RATE, type Seconds } from '../core/units.ts';
 import { type Chunk, ChunkPacker } from '../engine/vad/chunking.ts';
 import { quietestOffset } from '../engine/vad/quietest.ts';
@@ -13,6 +13,7 @@ import type { RecognizedChunk } from '../transcript/recognized.ts';
 import { TRANSCRIPT_SCHEMA, type Transcript, type Warning } from '../transcript/types.ts';
 import { joinSegmentTexts } from '../transcript/word-text.ts';
 import { type Diarization, diarizeRecording } from './diarization.ts';
+import { EMBEDDING_MODEL } from './engine-plan.ts';
 import { type LanguageVerdict, LanguageVote } from './language-vote.ts';
 import { buildSegments } from './merge/build-segments.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -25,12 +26,18 @@ const WINDOWS_PER_TASK = 8;
 const HOP_WITH_SPEAKERS = 5 * SAMPLE_RATE;
 const HOP_FOR_SPEECH = 7.5 * SAMPLE_RATE;
 
+/** Failures that leave the words whole: the model that tells speakers apart cannot be had. */
+const SPEAKERS_MISSING: ReadonlySet<string> = new Set(['model_missing', 'model_corrupt', 'network', 'unknown_model']);
+
 /** Warnings that do not make a result worse than what was asked for. */
 const HARMLESS: ReadonlySet<string> = new Set(['no_speech', 'gpu_unused']);
 
 export interface RecordingEnvironment {
   readonly pool: InferencePool;
   readonly dataDir: string;
+  /** Longer recordings are refused. */
+  readonly maxInputSeconds: Seconds | undefined;
+  readonly embeddingGraph: () => Promise<string>;
   readonly models: Readonly<Record<string, string>>;
   /** What every transcript of this engine has to say about how it was made. */
   readonly notes: readonly Warning[];
@@ -111,7 +118,9 @@ class RecordingRun {
 
     const warnings: Warning[] = [...this.#environment.notes, ...audio.warnings];
     const diarizing = options.diarize && this.#recognizing.length > 0 ? this.#diarize(audio.samples) : undefined;
-    const [recognized, diarization] = await Promise.all([Promise.all(this.#recognizing), diarizing]);
+    diarizing?.catch(() => undefined);
+    const recognized = await Promise.all(this.#recognizing);
+    const diarization = await this.#orWarning(diarizing, warnings);
     timings.recognize = this.#elapsed();
     if (diarization !== undefined) {
       timings.diarize = diarization.seconds;
@@ -154,11 +163,13 @@ class RecordingRun {
   }
 
   async #decode(): Promise<Awaited<ReturnType<typeof decodeToSpool>>> {
+    const { maxInputSeconds } = this.#environment;
     const audio = await decodeToSpool(
       { path: this.#request.path },
       {
         spoolPath: this.#spoolPath,
         signal: this.#signal,
+        ...(maxInputSeconds === undefined ? {} : { maxSeconds: maxInputSeconds }),
         onProgress: ({ decodedSeconds, totalSeconds }) => this.#meter.decoded(decodedSeconds, totalSeconds),
         onSamples: (chunk, startSample) => {
           const decoded = startSample + chunk.length;
@@ -248,9 +259,10 @@ class RecordingRun {
   }
 
   #diarize(totalSamples: number): Promise<Diarization> {
-    const { pool, rank } = this.#environment;
+    const { pool, rank, embeddingGraph } = this.#environment;
     return diarizeRecording({
       spoolPath: this.#spoolPath,
+      embeddingGraph,
       classes: joinClasses(this.#classes),
       hopSamples: this.#hopSamples,
       totalSamples,
@@ -261,6 +273,18 @@ class RecordingRun {
     });
   }
 
+  /** Who speaks is worth less than what is said: where only the speakers fail, the words are still delivered. */
+  async #orWarning(diarizing: Promise<Diarization> | undefined, warnings: Warning[]): Promise<Diarization | undefined> {
+    try {
+      return await diarizing;
+    } catch (error) {
+      const { code, message } = toDiaristError(error);
+      if (!SPEAKERS_MISSING.has(code)) throw error;
+      warnings.push({ code: 'diarization_unavailable', message: `The transcript has no speakers: ${message}` });
+      return undefined;
+    }
+  }
+
   /** The quietest place of a stretch, in samples of the recording. */
   #quietest(startSample: number, endSample: number): number {
     this.#spool ??= AudioSpool.open(this.#spoolPath);
@@ -268,9 +292,9 @@ class RecordingRun {
   }
 
   #models(): Record<string, string> {
-    const { transcription, segmentation, embedding } = this.#environment.models;
+    const { transcription, segmentation } = this.#environment.models;
     const models: Record<string, string> = { transcription: transcription!, voiceActivity: segmentation! };
-    if (this.#request.options.diarize) models.diarization = `${segmentation} + ${embedding}`;
+    if (this.#request.options.diarize) models.diarization = `${segmentation} + ${EMBEDDING_MODEL}`;
     return models;
   }
 

@@ -148,15 +148,15 @@ export class Kernels {
   }
 
   async #embed(task: Extract<WorkerTask, { kind: 'embed' }>): Promise<WorkerResult> {
-    this.#embedding ??= this.#openEmbedding();
+    this.#embedding ??= this.#openEmbedding(task.graph);
     const model = await this.#embedding;
     using spool = AudioSpool.open(task.spool);
     return { kind: 'embed', embeddings: await embedRanges(spool, task.items, model) };
   }
 
-  async #openEmbedding(): Promise<EmbeddingModel> {
-    const { embedding, provider, threads, arena } = this.#setup;
-    return new EmbeddingModel(await openSession(embedding, { provider, threads, arena }));
+  async #openEmbedding(graph: string): Promise<EmbeddingModel> {
+    const { provider, threads, arena } = this.#setup;
+    return new EmbeddingModel(await openSession(graph, { provider, threads, arena }));
   }
 
   async #openSegmentation(): Promise<SegmentationModel> {

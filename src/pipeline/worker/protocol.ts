@@ -9,7 +9,6 @@ import type { RecognizedChunk } from '../../transcript/recognized.ts';
 export interface WorkerSetup {
   readonly whisper: WhisperBundle;
   readonly segmentation: string;
-  readonly embedding: string;
   readonly provider: Provider;
   /** Intra-op threads of each session. */
   readonly threads: number;
@@ -37,7 +36,13 @@ export type WorkerTask =
       readonly pauseBefore: number;
       readonly options: RecognitionOptions;
     }
-  | { readonly kind: 'embed'; readonly spool: string; readonly items: readonly FbankRanges[] };
+  | {
+      readonly kind: 'embed';
+      readonly spool: string;
+      /** Graph of the embedding model. */
+      readonly graph: string;
+      readonly items: readonly FbankRanges[];
+    };
 
 export type WorkerResult =
   /** Powerset class of every frame of every window, [windows * 589]. */
