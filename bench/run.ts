@@ -78,6 +78,7 @@ class Bench {
   readonly #log: (line: string) => void;
   readonly #items: readonly Item[];
   readonly #contenders: readonly Contender[];
+  #isWarm = false;
   readonly #skipped: { contender: string; reason: string }[] = [];
 
   constructor(options: BenchOptions, log: (line: string) => void) {
@@ -144,6 +145,8 @@ class Bench {
 
   /** Graphs are written and files are in the page cache before anything is timed. */
   async #warmUp(): Promise<void> {
+    if (this.#isWarm) return;
+    this.#isWarm = true;
     const clip = this.#items.find((item) => item.kind === 'asr' && item.language === 'en');
     if (clip === undefined) return;
     for (const contender of this.#contenders) {

@@ -69,9 +69,10 @@ export function registerBench(program: Command): void {
     });
 }
 
-/** Results are published: what is typed as an absolute path is written as seen from here. */
+/** Results are published: what is typed as an absolute path is written as seen from here, names with spaces in quotes. */
 function relativePath(argument: string): string {
-  return isAbsolute(argument) ? relative(process.cwd(), argument) : argument;
+  const path = isAbsolute(argument) ? relative(process.cwd(), argument) : argument;
+  return path.includes(' ') ? `"${path}"` : path;
 }
 
 function positiveInteger(value: string): number {
