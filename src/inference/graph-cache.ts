@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { toDiaristError } from '../core/errors.ts';
+import { DiaristError, toDiaristError } from '../core/errors.ts';
 
 /**
  * Folder of the graphs that `key` names, built by `build` where it is not there yet. `key` has to name everything that
@@ -20,7 +20,19 @@ export function cachedGraphs(cacheDir: string, key: string, build: (folder: stri
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
     if (existsSync(folder)) return folder;
-    throw toDiaristError(error, 'output_unwritable');
+    throw failureOf(error, root);
   }
   return folder;
+}
+
+/** A disk that refuses is named with its folder; everything else (a damaged model, a fault of ours) stays what it is. */
+function failureOf(error: unknown, folder: string): DiaristError {
+  const known = toDiaristError(error);
+  const systemCode = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (known.code !== 'internal' || systemCode === undefined) return known;
+  return new DiaristError(
+    'output_unwritable',
+    `The folder ${folder} cannot be written to (${systemCode}): make it writable or set DIARIST_CACHE to another folder.`,
+    { cause: error },
+  );
 }
