@@ -45,28 +45,37 @@ function edgeSeconds(frame: number, totalSamples: number): number {
 
 const byStart = (a: SpeakerTurn, b: SpeakerTurn): number => a.start - b.start || a.end - b.end || a.speaker - b.speaker;
 
-/** Joins neighbouring turns of one speaker across pauses up to `pauseSeconds` in which nobody else talks. */
+interface OpenTurn extends SpeakerTurn {
+  /** Somebody else talks in the pause before it. */
+  readonly interrupted: boolean;
+}
+
+/**
+ * Joins neighbouring turns of one speaker across pauses up to `pauseSeconds` in which nobody else talks. A pause that is
+ * longer than the speech on either side of it stays, for single words far apart are not one turn; joined turns count as
+ * one, so that the order of joining does not matter. `turns` are ordered by start.
+ */
 export function bridgePauses(turns: readonly SpeakerTurn[], pauseSeconds: number): SpeakerTurn[] {
-  const bridged: SpeakerTurn[] = [];
-  // Place in `bridged` of each speaker's last turn.
-  const last = new Map<number, number>();
-  // The latest end of all turns so far, by speaker: somebody else talks in a pause when his end lies beyond its start.
-  const lastEnd = new Map<number, number>();
+  const bySpeaker = new Map<number, OpenTurn[]>();
+  // Latest end of each speaker's turns so far.
+  const latestEnd = new Map<number, number>();
   for (const turn of turns) {
-    const at = last.get(turn.speaker);
-    const open = at === undefined ? undefined : bridged[at]!;
-    const disturbed = (since: number): boolean => {
-      for (const [speaker, end] of lastEnd) if (speaker !== turn.speaker && end > since) return true;
-      return false;
-    };
-    if (at !== undefined && open !== undefined && turn.start - open.end <= pauseSeconds && !disturbed(open.end)) {
-      bridged[at] = { ...open, end: Math.max(open.end, turn.end) };
-    } else {
-      last.set(turn.speaker, bridged.push(turn) - 1);
+    const stack = bySpeaker.get(turn.speaker) ?? [];
+    bySpeaker.set(turn.speaker, stack);
+    const since = stack.at(-1)?.end ?? 0;
+    const interrupted = latestEnd.entries().some(([speaker, end]) => speaker !== turn.speaker && end > since);
+    let last: OpenTurn = { ...turn, interrupted };
+    for (let before = stack.at(-1); before !== undefined; before = stack.at(-1)) {
+      const longest = Math.min(pauseSeconds, before.end - before.start, last.end - last.start);
+      if (last.interrupted || last.start - before.end > longest) break;
+      stack.pop();
+      last = { ...before, end: Math.max(before.end, last.end) };
     }
-    lastEnd.set(turn.speaker, Math.max(lastEnd.get(turn.speaker) ?? 0, turn.end));
+    stack.push(last);
+    latestEnd.set(turn.speaker, last.end);
   }
-  return bridged.sort(byStart);
+  const joined = [...bySpeaker.values()].flat();
+  return joined.map(({ start, end, speaker }) => ({ start, end, speaker })).sort(byStart);
 }
 
 /** Turns with speaker labels in order of first speech; `labels` maps the speakers' numbers. */

@@ -3,7 +3,7 @@ import type { SubSegment } from './runs.ts';
 import type { FrameTracks } from './tracks.ts';
 
 /** Gain of a frame per second and unit of score. */
-const GAIN = 10;
+const GAIN = 20;
 const SWITCH_WITHIN_TRACK = 10;
 const SWITCH_AT_TRACK_CHANGE = 5;
 /** A pause of this length makes a switch inside a track as cheap as a change of track. */

@@ -29,7 +29,7 @@ const POOL = 3;
 export function writeSegmentationGraph(
   weights: WeightSource,
   path: string,
-  precision: SegmentationPrecision = 'int8',
+  precision: SegmentationPrecision = 'float32',
 ): void {
   const graph = new GraphBuilder(path);
   try {
