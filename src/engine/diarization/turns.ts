@@ -63,7 +63,8 @@ export function bridgePauses(turns: readonly SpeakerTurn[], pauseSeconds: number
     const stack = bySpeaker.get(turn.speaker) ?? [];
     bySpeaker.set(turn.speaker, stack);
     const since = stack.at(-1)?.end ?? 0;
-    const interrupted = latestEnd.entries().some(([speaker, end]) => speaker !== turn.speaker && end > since);
+    let interrupted = false;
+    for (const [speaker, end] of latestEnd) interrupted ||= speaker !== turn.speaker && end > since;
     let last: OpenTurn = { ...turn, interrupted };
     for (let before = stack.at(-1); before !== undefined; before = stack.at(-1)) {
       const longest = Math.min(pauseSeconds, before.end - before.start, last.end - last.start);
