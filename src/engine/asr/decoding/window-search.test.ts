@@ -103,8 +103,8 @@ describe('beam search', () => {
     fc.assert(
       fc.property(anyModel, fc.integer({ min: 2, max: 4 }), (model, maxTokens) => {
         const all = [...texts(model, maxTokens)];
-        // With more beams than there are texts, nothing is dropped and nothing ends the search early.
-        const beams = all.length + 1;
+        // With more beams than prefixes and texts, nothing is dropped and nothing ends the search early.
+        const beams = model.size ** maxTokens;
         const best = Math.max(...all.map((tokens) => score(model, tokens) / (tokens.length + 1)));
         const result = search(model, { beams, maxTokens }).best();
         expect(result.ended).toBe(true);
