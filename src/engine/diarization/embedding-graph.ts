@@ -3,7 +3,7 @@ import type { WeightSource } from '../../core/tensors.ts';
 import { type Attributes, ElementType, GraphBuilder, type Value } from '../../inference/onnx/graph-builder.ts';
 
 /** Changes whenever the graph written from the same weights changes; keys the graph cache. */
-export const EMBEDDING_GRAPH_VERSION = 'campplus-1';
+export const EMBEDDING_GRAPH_VERSION = 'campplus-2';
 /** Numbers in one speaker embedding. */
 export const EMBEDDING_SIZE = 192;
 export const EMBEDDING_INPUT = 'features';

@@ -5,7 +5,7 @@ import { writeLstmStack } from './lstm.ts';
 import { sincKernels } from './sinc.ts';
 
 /** Changes whenever the graph written from the same weights changes; keys the graph cache. */
-export const GRAPH_VERSION = 'segmentation-1';
+export const GRAPH_VERSION = 'segmentation-2';
 
 export type SegmentationPrecision = 'float32' | 'int8';
 
