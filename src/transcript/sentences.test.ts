@@ -10,6 +10,7 @@ describe('endsSentence', () => {
     ['done.', undefined, true],
     ['Mr.', 'Smith', false],
     ['J.', 'Smith', false],
+    ['I.', 'Okay', true],
     ['e.g.', 'this', false],
     ['wait...', 'what', false],
     ['no', 'Then', false],

@@ -21,7 +21,8 @@ export function endsSentence(word: string, next?: string): boolean {
   const name = stem.slice(0, -1).replace(/^["'“‘«([¿¡]+/u, '');
   if (next === undefined) return true;
   if (startsLowerCase(next)) return false;
-  return !ABBREVIATIONS.has(name.toLowerCase()) && !/^\p{Lu}$/u.test(name);
+  // A lone capital is an initial, but for the English pronoun.
+  return !ABBREVIATIONS.has(name.toLowerCase()) && !(/^\p{Lu}$/u.test(name) && name !== 'I');
 }
 
 /** True where a clause ends after `word`: a comma, colon, semicolon or dash. */

@@ -85,6 +85,10 @@ describe('smoothSpeakers', () => {
     expect(speakers([word('there.', 0, 0.4, 'A'), word('Then', 0.8, 1, 'A'), word('we', 1, 1.2, 'B')])).toBe('ABB');
   });
 
+  it('knows that the English I has a capital anywhere', () => {
+    expect(speakers([word('did', 0, 0.2, 'A'), word('I.', 0.25, 0.4, 'B'), word('Okay.', 0.8, 1.1, 'B')])).toBe('AAB');
+  });
+
   it('leaves interjections, answers and pauses alone', () => {
     expect(speakers([word('there.', 0, 0.4, 'A'), word('Yes.', 0.5, 0.8, 'B'), word('And', 0.9, 1, 'A')])).toBe('ABA');
     expect(speakers([word('we', 0, 0.2, 'A'), word('No.', 0.3, 0.5, 'B'), word('I', 0.9, 1, 'B')])).toBe('ABB');

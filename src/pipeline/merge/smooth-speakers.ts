@@ -45,6 +45,7 @@ function correctedSpeaker(before: Word | undefined, word: Word, after: Word | un
   return undefined;
 }
 
+/** True where a capital speaks for a new sentence; the English `I` always has one. */
 function startsUpperCase(text: string): boolean {
-  return /^[^\p{L}\p{N}]*\p{Lu}/u.test(text);
+  return /^[^\p{L}\p{N}]*\p{Lu}/u.test(text) && !/^I(?:['’]\p{Ll}+)?[^\p{L}\p{N}]*$/u.test(text);
 }
