@@ -171,7 +171,7 @@ class Bench {
     const items = this.#items.filter((item) => {
       if (item.kind !== 'asr' || item.transcript === null) return false;
       taken.set(item.language, (taken.get(item.language) ?? 0) + 1);
-      return taken.get(item.language)! <= this.#options.limit;
+      return taken.get(item.language)! <= (this.#options.limit ?? Number.POSITIVE_INFINITY);
     });
     const rows: TextRow[] = [];
     for (const contender of this.#contenders.filter((own) => own.work === 'recognition')) {

@@ -23,7 +23,7 @@ export interface BenchOptions {
   /** Minutes of audio. */
   readonly lengths: readonly number[];
   /** Files a language (text) or in all (speakers). */
-  readonly limit: number;
+  readonly limit?: number;
   /** The command line, as a person would type it: it stands with the results. */
   readonly command: string;
 }
@@ -55,7 +55,7 @@ export function registerBench(program: Command): void {
     .option('--repeats <n>', 'interleaved runs of everything that is timed', positiveInteger, 3)
     .option('--file <id>', 'recording that is timed', 'readers_turns')
     .option('--lengths <list>', 'minutes of audio to time', minutes, [1, 5, 10, 30, 60, 180])
-    .option('--limit <n>', 'at most so many files, for a quick look', positiveInteger, Number.MAX_SAFE_INTEGER)
+    .option('--limit <n>', 'at most so many files, for a quick look', positiveInteger)
     .action(async (flags: Omit<BenchOptions, 'command'>) => {
       if (!existsSync(MODULE)) {
         throw new DiaristError(
