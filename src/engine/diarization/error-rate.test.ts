@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { diarizationErrors } from '../../../bench/scoring/diarization-error.ts';
+import { FFMPEG_FROM_PATH } from '../../audio/ffmpeg.ts';
 import { evaluationAudio } from '../../audio/test-clips.ts';
 import { scratchFolder } from '../../inference/fixtures/scratch-folder.ts';
 import { storedModel } from '../../inference/segmentation/fixtures/stored-model.ts';
@@ -53,9 +54,13 @@ async function diarizeFile(path: string): Promise<Diarization> {
   const settings = { provider: 'cpu', threads: 1, arena: true } as const;
   const segmenter = new SegmentationModel(await openSession(graphs.segmentation, settings));
   const embedder = new EmbeddingModel(await openSession(graphs.embedding, settings));
-  const pcm = execFileSync('ffmpeg', ['-v', 'error', '-i', path, '-ac', '1', '-ar', '16000', '-f', 'f32le', '-'], {
-    maxBuffer: 1 << 28,
-  });
+  const pcm = execFileSync(
+    FFMPEG_FROM_PATH.ffmpeg,
+    ['-v', 'error', '-i', path, '-ac', '1', '-ar', '16000', '-f', 'f32le', '-'],
+    {
+      maxBuffer: 1 << 28,
+    },
+  );
   const samples = new Float32Array(pcm.buffer.slice(pcm.byteOffset, pcm.byteOffset + pcm.length));
   const windows = windowCount(samples.length, HOP);
   const classes = new Uint8Array(windows * WINDOW_FRAMES);

@@ -15,8 +15,6 @@ export const FIRST_FRAME_CENTRE = 495;
 export const FRAME_SECONDS = FRAME_STEP_SAMPLES / 16_000;
 /** Speakers that one window can tell apart. */
 export const LOCAL_SPEAKERS = 3;
-/** Classes of the powerset: none, three single speakers, three pairs. */
-export const POWERSET_CLASSES = 7;
 
 /** Local speakers of each class as bits: bit s is set where speaker s talks. Order of the model's outputs. */
 export const POWERSET_BITS: Uint8Array = Uint8Array.of(0b000, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110);

@@ -1,13 +1,11 @@
 import type { WeightSource } from '../../core/tensors.ts';
 import { ElementType, floatAttribute, GraphBuilder, type Value } from '../onnx/graph-builder.ts';
 import { WINDOW_FRAMES, WINDOW_SAMPLES } from './geometry.ts';
-import { writeLstmStack } from './lstm.ts';
+import { type SegmentationPrecision, writeLstmStack } from './lstm.ts';
 import { sincKernels } from './sinc.ts';
 
 /** Changes whenever the graph written from the same weights changes; keys the graph cache. */
 export const GRAPH_VERSION = 'segmentation-2';
-
-export type SegmentationPrecision = 'float32' | 'int8';
 
 /** Input and output names of the graph. */
 export const SEGMENTATION_INPUT = 'windows';
@@ -23,7 +21,8 @@ const POOL = 3;
 /**
  * Writes segmentation-3.0 (PyanNet: SincNet, four bidirectional LSTMs, three linear layers) as ONNX at `path`.
  * Input `windows` float32 [batch, 160000], mono 16 kHz in [-1, 1]; output `classes` uint8 [batch, 589], the likeliest
- * powerset class of each frame. `int8` runs the LSTMs with weights in int8, a scale per gate row. Architecture:
+ * powerset class of each frame. `int8` runs the LSTMs
+ * with weights in int8, a scale per gate row: a fifth faster, but a window's classes then depend a little on its batch. Architecture:
  * pyannote.audio 3, `models/segmentation/PyanNet.py` and `models/blocks/sincnet.py`.
  */
 export function writeSegmentationGraph(

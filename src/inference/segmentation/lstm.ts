@@ -1,6 +1,7 @@
 import type { WeightSource } from '../../core/tensors.ts';
 import { ElementType, type GraphBuilder, type Value } from '../onnx/graph-builder.ts';
-import type { SegmentationPrecision } from './graph.ts';
+
+export type SegmentationPrecision = 'float32' | 'int8';
 
 const HIDDEN = 128;
 const GATES = 4 * HIDDEN;

@@ -7,7 +7,8 @@ import { scratchFolder } from '../fixtures/scratch-folder.ts';
 import { openSession } from '../session.ts';
 import { storedModel } from './fixtures/stored-model.ts';
 import { WINDOW_FRAMES, WINDOW_SAMPLES, windowCount } from './geometry.ts';
-import { type SegmentationPrecision, writeSegmentationGraph } from './graph.ts';
+import { writeSegmentationGraph } from './graph.ts';
+import type { SegmentationPrecision } from './lstm.ts';
 import { SegmentationModel } from './model.ts';
 
 /**
