@@ -21,9 +21,9 @@ const POOL = 3;
 /**
  * Writes segmentation-3.0 (PyanNet: SincNet, four bidirectional LSTMs, three linear layers) as ONNX at `path`.
  * Input `windows` float32 [batch, 160000], mono 16 kHz in [-1, 1]; output `classes` uint8 [batch, 589], the likeliest
- * powerset class of each frame. `int8` runs the LSTMs
- * with weights in int8, a scale per gate row: a fifth faster, but a window's classes then depend a little on its batch. Architecture:
- * pyannote.audio 3, `models/segmentation/PyanNet.py` and `models/blocks/sincnet.py`.
+ * powerset class of each frame. `int8` runs the LSTMs with weights in int8, a scale per gate row: somewhat faster, but a
+ * window's classes then depend a little on the windows it shares a batch with. Architecture: pyannote.audio 3,
+ * `models/segmentation/PyanNet.py` and `models/blocks/sincnet.py`.
  */
 export function writeSegmentationGraph(
   weights: WeightSource,
