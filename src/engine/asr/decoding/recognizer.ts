@@ -77,6 +77,8 @@ interface Active extends Waiting {
   readonly audioSeconds: number;
   language: Language | undefined;
   reading: Reading | undefined;
+  /** Its promise was rejected: the slot is free for another. */
+  failed: boolean;
 }
 
 /** A window whose prompt has been fed. */
@@ -129,7 +131,7 @@ export class Recognizer {
         this.#news = Promise.withResolvers();
         await this.#fill();
         for (const [slot, window] of this.#active.entries()) {
-          if (window.language !== undefined && window.reading === undefined) {
+          if (window.language !== undefined && window.reading === undefined && !window.failed) {
             window.reading = await this.#begin(window, slot, window.language);
           }
         }
@@ -149,38 +151,70 @@ export class Recognizer {
     }
   }
 
-  /** Lets waiting windows into free slots; a batch holds windows of one beam size. */
+  /**
+   * Lets waiting windows into free slots. Those that grow together have one beam size; windows that only wait for their
+   * language keep nobody out, since the windows kept out may be the ones that decide it.
+   */
   async #fill(): Promise<void> {
     while (this.#active.length < this.#model.capacity) {
-      const beams = this.#active[0]?.task.beams;
+      const beams = this.#active.find(({ language }) => language !== undefined)?.task.beams;
       const index = this.#waiting.findIndex(({ task }) => beams === undefined || task.beams === beams);
       if (index < 0) return;
       const [next] = this.#waiting.splice(index, 1);
       if (isCancelled(next!)) continue;
+      const audio = this.#readAudio(next!);
+      if (audio === undefined) continue;
       const slot = this.#active.length;
-      const audio = next!.task.audio();
-      await this.#model.encode(slot, audio);
-      const window = { ...next!, audioSeconds: audio.length / SAMPLE_RATE, language: undefined, reading: undefined };
+      const audioSeconds = audio.length / SAMPLE_RATE;
+      const window = { ...next!, audioSeconds, language: undefined, reading: undefined, failed: false };
       this.#active.push(window);
+      await this.#model.encode(slot, audio);
       await this.#listen(window, slot);
+    }
+  }
+
+  /** The audio of a window; undefined where it cannot be read, which is the matter of this window alone. */
+  #readAudio({ task, reject }: Waiting): Float32Array | undefined {
+    try {
+      return task.audio();
+    } catch (error) {
+      reject(error);
+      return undefined;
     }
   }
 
   /** Finds out a window's language; where somebody else decides it, the answer comes when it comes. */
   async #listen(window: Active, slot: number): Promise<void> {
     const { language } = window.task;
-    if (!this.#tokenizer.multilingual) window.language = { code: 'en', probability: 1 };
-    else if (typeof language === 'string') window.language = { code: language, probability: 1 };
-    else {
-      const probabilities = await this.#languageProbabilities(slot);
-      const decide = async () => {
-        const code = await language(probabilities);
-        window.language = { code, probability: probabilities.get(code) ?? 0 };
-      };
-      decide()
-        .catch(window.reject)
-        .finally(() => this.#news.resolve());
+    if (!this.#tokenizer.multilingual) {
+      window.language = { code: 'en', probability: 1 };
+      return;
     }
+    const settle = (code: string, probability: number) => {
+      // Throws where this model was not trained on the language.
+      this.#tokenizer.languageToken(code);
+      window.language = { code, probability };
+    };
+    const fail = (error: unknown) => {
+      window.failed = true;
+      window.reject(error);
+    };
+    if (typeof language === 'string') {
+      try {
+        settle(language, 1);
+      } catch (error) {
+        fail(error);
+      }
+      return;
+    }
+    const probabilities = await this.#languageProbabilities(slot);
+    const decide = async () => {
+      const code = await language(probabilities);
+      settle(code, probabilities.get(code) ?? 0);
+    };
+    decide()
+      .catch(fail)
+      .finally(() => this.#news.resolve());
   }
 
   /** Feeds a window's prompt. */
@@ -380,7 +414,7 @@ export class Recognizer {
   #settle(): void {
     for (let index = this.#active.length - 1; index >= 0; index--) {
       const window = this.#active[index]!;
-      if (!isCancelled(window)) {
+      if (!window.failed && !isCancelled(window)) {
         const { reading } = window;
         if (reading === undefined || !reading.search.done) continue;
         if (this.#tryAgain(reading, window.task)) continue;
