@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { toDiaristError } from '../../core/errors.ts';
+import { DiaristError, toDiaristError } from '../../core/errors.ts';
 import type { ThreadMessage, WorkerMessage } from '../../inference/worker-pool.ts';
 import { Kernels } from './kernels.ts';
 import type { LanguageQuestion, WorkerResult, WorkerSetup, WorkerTask } from './protocol.ts';
@@ -8,7 +8,8 @@ import type { LanguageQuestion, WorkerResult, WorkerSetup, WorkerTask } from './
 const port = parentPort;
 if (port === null) throw new Error('this module runs as a worker');
 const kernels = new Kernels(workerData as WorkerSetup);
-const replies = new Map<number, (reply: unknown) => void>();
+/** Questions that wait for their reply. */
+const questions = new Map<number, PromiseWithResolvers<unknown>>();
 const cancelled = new Set<number>();
 
 const send = (message: WorkerMessage<WorkerResult, LanguageQuestion>) => port.postMessage(message);
@@ -18,10 +19,10 @@ async function run(id: number, task: WorkerTask): Promise<void> {
     const result = await kernels.run(task, {
       cancelled: () => cancelled.has(id),
       askLanguage: (probabilities) => {
-        const { promise, resolve } = Promise.withResolvers<unknown>();
-        replies.set(id, resolve);
+        const question = Promise.withResolvers<unknown>();
+        questions.set(id, question);
         send({ kind: 'notice', id, notice: { probabilities } });
-        return promise as Promise<string>;
+        return question.promise as Promise<string>;
       },
     });
     send({ kind: 'done', id, result });
@@ -29,14 +30,20 @@ async function run(id: number, task: WorkerTask): Promise<void> {
     const { code, message } = toDiaristError(error);
     send({ kind: 'failed', id, code, message });
   } finally {
-    replies.delete(id);
+    questions.delete(id);
     cancelled.delete(id);
   }
 }
 
+/** A cancelled task must not wait for a reply: the recording that would give it is gone. */
+function cancel(id: number): void {
+  cancelled.add(id);
+  questions.get(id)?.reject(new DiaristError('cancelled', 'Cancelled.'));
+}
+
 port.on('message', (message: ThreadMessage<WorkerTask>) => {
   if (message.kind === 'task') void run(message.id, message.task);
-  else if (message.kind === 'reply') replies.get(message.id)?.(message.reply);
-  else cancelled.add(message.id);
+  else if (message.kind === 'reply') questions.get(message.id)?.resolve(message.reply);
+  else cancel(message.id);
 });
 send({ kind: 'ready' });
