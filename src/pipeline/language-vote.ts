@@ -2,6 +2,8 @@
 export interface LanguageVerdict {
   readonly language: string;
   readonly probability: number;
+  /** The second likeliest, and how likely. */
+  readonly runnerUp: { readonly language: string; readonly probability: number };
 }
 
 /** Chunks that are heard before the language is decided, where there are so many. */
@@ -32,11 +34,10 @@ export class LanguageVote {
   }
 
   #leader(): LanguageVerdict {
-    let best: LanguageVerdict = { language: 'en', probability: 0 };
-    for (const [language, sum] of this.#sums) {
-      const probability = sum / this.#ballots;
-      if (probability > best.probability) best = { language, probability };
-    }
-    return best;
+    const ranked = [...this.#sums]
+      .map(([language, sum]) => ({ language, probability: sum / this.#ballots }))
+      .sort((a, b) => b.probability - a.probability);
+    const [first = { language: 'en', probability: 0 }, second = first] = ranked;
+    return { ...first, runnerUp: second };
   }
 }

@@ -26,6 +26,9 @@ const WINDOWS_PER_TASK = 8;
 const HOP_WITH_SPEAKERS = 5 * SAMPLE_RATE;
 const HOP_FOR_SPEECH = 7.5 * SAMPLE_RATE;
 
+/** Below this the language of a short recording is looked at twice. */
+const DOUBTFUL_LANGUAGE = 0.6;
+
 /** Failures that leave the words whole: the model that tells speakers apart cannot be had. */
 const SPEAKERS_MISSING: ReadonlySet<string> = new Set(['model_missing', 'model_corrupt', 'network', 'unknown_model']);
 
@@ -61,6 +64,11 @@ export async function transcribeRecording(
   }
 }
 
+/** A chunk and the silence before it, in seconds. */
+interface PlacedChunk extends Chunk {
+  readonly pauseBefore: Seconds;
+}
+
 class RecordingRun {
   readonly #request: TranscribeRequest;
   readonly #environment: RecordingEnvironment;
@@ -75,6 +83,7 @@ class RecordingRun {
   readonly #vote = new LanguageVote();
   readonly #classes: Uint8Array[] = [];
   readonly #segmenting: Promise<void>[] = [];
+  readonly #chunks: PlacedChunk[] = [];
   readonly #recognizing: Promise<RecognizedChunk | null>[] = [];
   readonly #startedAt = performance.now();
   #spool: AudioSpool | undefined;
@@ -119,7 +128,7 @@ class RecordingRun {
     const warnings: Warning[] = [...this.#environment.notes, ...audio.warnings];
     const diarizing = options.diarize && this.#recognizing.length > 0 ? this.#diarize(audio.samples) : undefined;
     diarizing?.catch(() => undefined);
-    const recognized = await Promise.all(this.#recognizing);
+    const recognized = await this.#inLikelierLanguage(await Promise.all(this.#recognizing));
     const diarization = await this.#orWarning(diarizing, warnings);
     timings.recognize = this.#elapsed();
     if (diarization !== undefined) {
@@ -215,29 +224,47 @@ class RecordingRun {
 
   #schedule(chunks: readonly Chunk[]): void {
     for (const chunk of chunks) {
-      const work = this.#recognize(chunk);
+      const pauseBefore = Math.max(0, (chunk.pieces[0]!.startSample - this.#lastChunkEnd) / SAMPLE_RATE);
+      this.#lastChunkEnd = chunk.pieces.at(-1)!.endSample;
+      this.#meter.found(chunk.samples / SAMPLE_RATE);
+      const placed = { ...chunk, pauseBefore };
+      this.#chunks.push(placed);
+      const work = this.#recognize(placed, this.#request.options.language);
       work.catch((error) => this.#stop.abort(error));
       this.#recognizing.push(work);
+      work.then(() => this.#meter.recognized(chunk.samples / SAMPLE_RATE)).catch(() => undefined);
     }
   }
 
-  async #recognize(chunk: Chunk): Promise<RecognizedChunk | null> {
+  /**
+   * A few seconds of speech may sound like two languages. Where the likelier one is doubtful, a short recording is read in
+   * both, and the language whose text the model trusts more is the recording's.
+   */
+  async #inLikelierLanguage(recognized: (RecognizedChunk | null)[]): Promise<(RecognizedChunk | null)[]> {
+    const verdict = this.#verdict;
+    if (verdict === undefined || verdict.probability >= DOUBTFUL_LANGUAGE || this.#chunks.length > 2) return recognized;
+    if (verdict.runnerUp.language === verdict.language) return recognized;
+    const { runnerUp } = verdict;
+    const other = await Promise.all(this.#chunks.map((chunk) => this.#recognize(chunk, runnerUp.language)));
+    if (meanLogprob(other) <= meanLogprob(recognized)) return recognized;
+    this.#verdict = { ...runnerUp, runnerUp: { language: verdict.language, probability: verdict.probability } };
+    return other;
+  }
+
+  /** What a chunk says in a language, or in the one that the recording's chunks agree on. */
+  #recognize(chunk: PlacedChunk, language: string | undefined): Promise<RecognizedChunk | null> {
     const { options } = this.#request;
-    const start = chunk.pieces[0]!.startSample;
-    const pauseBefore = Math.max(0, (start - this.#lastChunkEnd) / SAMPLE_RATE);
-    this.#lastChunkEnd = chunk.pieces.at(-1)!.endSample;
-    this.#meter.found(chunk.samples / SAMPLE_RATE);
     const { words, task, beamSize } = options;
-    const result = await this.#environment.pool.recognize(
+    return this.#environment.pool.recognize(
       {
         spool: this.#spoolPath,
         pieces: chunk.pieces,
-        pauseBefore,
+        pauseBefore: chunk.pauseBefore,
         options: {
           words,
           task,
           beamSize,
-          ...(options.language === undefined ? {} : { language: options.language }),
+          ...(language === undefined ? {} : { language }),
           ...(options.prompt === undefined ? {} : { prompt: options.prompt }),
           ...(options.hotwords === undefined ? {} : { hotwords: options.hotwords }),
         },
@@ -245,7 +272,9 @@ class RecordingRun {
       {
         rank: this.#environment.rank,
         signal: this.#signal,
-        onStart: () => this.#vote.start(),
+        onStart: () => {
+          if (language === undefined) this.#vote.start();
+        },
         onNotice: ({ probabilities }, reply) => {
           void this.#vote.ask(probabilities).then((verdict) => {
             this.#verdict = verdict;
@@ -254,8 +283,6 @@ class RecordingRun {
         },
       },
     );
-    this.#meter.recognized(chunk.samples / SAMPLE_RATE);
-    return result;
   }
 
   #diarize(totalSamples: number): Promise<Diarization> {
@@ -313,6 +340,17 @@ class RecordingRun {
   #elapsed(): Seconds {
     return (performance.now() - this.#startedAt) / 1000;
   }
+}
+
+/** Mean log-probability of all tokens; nothing said counts as nothing trusted. */
+function meanLogprob(chunks: readonly (RecognizedChunk | null)[]): number {
+  let sum = 0;
+  let tokens = 0;
+  for (const chunk of chunks) {
+    sum += (chunk?.avgLogprob ?? -1) * (chunk?.tokens.length ?? 1);
+    tokens += chunk?.tokens.length ?? 1;
+  }
+  return tokens > 0 ? sum / tokens : Number.NEGATIVE_INFINITY;
 }
 
 function joinClasses(windows: readonly Uint8Array[]): Uint8Array {
