@@ -1,0 +1,218 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { logMel } from '../../../audio/log-mel.ts';
+import { Tensor } from '../../../inference/session.ts';
+import { type DecoderCall, HIDDEN } from '../decoding/whisper-model.ts';
+import { type Matrix, ReferenceWhisper } from '../fixtures/reference-whisper.ts';
+import { openTinyModel, TINY_ALIGNMENT_HEADS, TINY_SHAPE, type TinyModel, tinyAudio } from '../fixtures/tiny-model.ts';
+import { SuppressionRow } from './decoder.ts';
+import { ENCODER_INPUT_SAMPLES } from './encoder.ts';
+import { AUDIO_CONTEXT, CHUNK_FRAMES, HEAD_WIDTH, KEY_TILE, PADDED_CONTEXT } from './shape.ts';
+
+const { vocabulary, mels, decoderLayers } = TINY_SHAPE;
+const AUDIO = tinyAudio(3, 4);
+const TOKENS = [7, 30, 2, 90, 41, 60, 11, 12, 100, 5];
+
+/** Root mean square of the differences over that of the reference. */
+function relativeError(values: Iterable<number>, reference: Iterable<number>): number {
+  const expected = [...reference];
+  let error = 0;
+  let energy = 0;
+  let index = 0;
+  for (const value of values) {
+    error += (value - expected[index]!) ** 2;
+    energy += expected[index]! ** 2;
+    index++;
+  }
+  expect(index).toBe(expected.length);
+  return Math.sqrt(error / energy);
+}
+
+function* flat(matrix: Matrix): Generator<number> {
+  for (const row of matrix) yield* row;
+}
+
+/** What the encoder graph says about the audio. */
+async function crossTensorsOf({ encoder }: TinyModel): Promise<Record<string, Float32Array | Int8Array>> {
+  const padded = new Float32Array(ENCODER_INPUT_SAMPLES);
+  padded.set(AUDIO, 200);
+  for (let i = 1; i <= 200; i++) padded[200 - i] = AUDIO[i]!;
+  const outputs = await encoder.run({
+    samples: new Tensor('float32', padded, [1, 1, ENCODER_INPUT_SAMPLES]),
+    frames: new Tensor('float32', Float32Array.of(AUDIO.length / 160), [1]),
+  });
+  return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data as Float32Array]));
+}
+
+/** All positions of TOKENS at once, with the log-probability of every token. */
+const teacherForced = (model: TinyModel): DecoderCall => {
+  const n = TOKENS.length;
+  const newMask = new Float32Array(n * n);
+  for (let row = 0; row < n; row++) newMask.fill(HIDDEN, row * n + row + 1, (row + 1) * n);
+  return {
+    from: 0,
+    count: 1,
+    ids: BigInt64Array.from(TOKENS, BigInt),
+    positions: BigInt64Array.from(TOKENS, (_, position) => BigInt(position)),
+    pastMask: new Float32Array(n * model.model.cachePositions).fill(HIDDEN),
+    newMask,
+    pick: TOKENS.map((_, index) => index),
+    suppression: TOKENS.map(() => SuppressionRow.nothing),
+    top: vocabulary,
+    probe: true,
+    align: true,
+  };
+};
+
+/** Log-probabilities by position and token. */
+async function logProbabilities(model: TinyModel, change: Partial<DecoderCall> = {}): Promise<Float64Array[]> {
+  const answer = await model.model.decode({ ...teacherForced(model), ...change });
+  const count = answer.tokens.length / vocabulary;
+  return Array.from({ length: count }, (_, position) => {
+    const row = new Float64Array(vocabulary);
+    for (let i = position * vocabulary; i < (position + 1) * vocabulary; i++) {
+      row[Number(answer.tokens[i])] = answer.logProbabilities[i]!;
+    }
+    return row;
+  });
+}
+
+function logSoftmax(row: Float64Array): Float64Array {
+  const largest = Math.max(...row);
+  const sum = row.reduce((total, value) => total + Math.exp(value - largest), 0);
+  return row.map((value) => value - largest - Math.log(sum));
+}
+
+const argmax = (row: Float64Array) => row.indexOf(Math.max(...row));
+
+let exact: TinyModel;
+let hidden: Matrix;
+let expected: Float64Array[];
+let keys: Matrix[];
+let values: Matrix[];
+
+beforeAll(async () => {
+  exact = await openTinyModel({ precision: 'float32', capacity: 2 });
+  const reference = new ReferenceWhisper(exact.weights);
+  const { data, frames } = logMel(AUDIO, 80);
+  const features = Array.from({ length: CHUNK_FRAMES }, (_, t) =>
+    Float64Array.from({ length: mels }, (_, mel) => (t < frames ? data[mel * frames + t]! : 0)),
+  );
+  hidden = reference.encode(features, TINY_SHAPE.encoderLayers);
+  keys = Array.from({ length: decoderLayers }, (_, layer) => reference.crossKeys(hidden, layer));
+  values = Array.from({ length: decoderLayers }, (_, layer) => reference.crossValues(hidden, layer));
+  expected = reference.decode(TOKENS, keys, values).map((row) => logSoftmax(row as Float64Array));
+  await exact.model.encode(0, AUDIO);
+});
+afterAll(() => exact[Symbol.asyncDispose]());
+
+describe('the float32 graphs', () => {
+  it('encode audio as plain loops do', async () => {
+    const tensors = await crossTensorsOf(exact);
+    for (let layer = 0; layer < decoderLayers; layer++) {
+      const key = tensors[`cross_key_${layer}`]!;
+      const value = tensors[`cross_value_${layer}`]!;
+      const at = (t: number, c: number) => ({
+        key: ((c >> 6) * HEAD_WIDTH + (c & 63)) * AUDIO_CONTEXT + t,
+        value: ((c >> 6) * AUDIO_CONTEXT + t) * HEAD_WIDTH + (c & 63),
+      });
+      const arranged = (data: ArrayLike<number>, of: 'key' | 'value') =>
+        keys[layer]!.map((row, t) => row.map((_, c) => data[at(t, c)[of]]!));
+      expect(relativeError(flat(arranged(key, 'key')), flat(keys[layer]!))).toBeLessThan(1e-4);
+      expect(relativeError(flat(arranged(value, 'value')), flat(values[layer]!))).toBeLessThan(1e-4);
+    }
+  });
+
+  it('decode as plain loops do', async () => {
+    const rows = await logProbabilities(exact);
+    rows.forEach((row, position) => {
+      row.forEach((value, token) => {
+        expect(Math.abs(value - expected[position]![token]!)).toBeLessThan(1e-3);
+      });
+    });
+  });
+
+  it('rule suppressed tokens out and share their probability among the others', async () => {
+    const { special } = exact.tokenizer;
+    const [regular] = await logProbabilities(exact, { pick: [4], suppression: [SuppressionRow.regular] });
+    const [begin] = await logProbabilities(exact, { pick: [4], suppression: [SuppressionRow.begin] });
+    // What the fixture suppresses, and every token that is not text.
+    for (const token of [2, 3, special.sot, special.noTimestamps, vocabulary - 1]) {
+      expect(regular![token]).toBeLessThan(-1e6);
+      expect(begin![token]).toBeLessThan(-1e6);
+    }
+    expect(regular![special.eot]).toBeGreaterThan(-100);
+    expect(begin![special.eot]).toBeLessThan(-1e6);
+    for (const row of [regular!, begin!]) {
+      expect(row.reduce((sum, value) => sum + Math.exp(value), 0)).toBeCloseTo(1, 4);
+      const allowed = [...row.keys()].filter((token) => row[token]! > -1e6);
+      const lift = row[allowed[0]!]! - expected[4]![allowed[0]!]!;
+      for (const token of allowed) expect(row[token]! - expected[4]![token]!).toBeCloseTo(lift, 2);
+    }
+  });
+
+  it('answer the probe with probabilities that no suppression touched', async () => {
+    const answer = await exact.model.decode(teacherForced(exact));
+    const { special, languageTokens } = exact.tokenizer;
+    const probed = [special.noSpeech, ...languageTokens.values()];
+    expect(answer.probed).toHaveLength(TOKENS.length * probed.length);
+    probed.forEach((token, index) => {
+      expect(answer.probed[2 * probed.length + index]).toBeCloseTo(Math.exp(expected[2]![token]!), 5);
+    });
+    const silent = await exact.model.decode({ ...teacherForced(exact), probe: false, align: false });
+    expect([silent.probed.length, silent.attention.length]).toEqual([0, 0]);
+  });
+
+  it('give the attention of the alignment heads', async () => {
+    const { attention, attentionPositions } = await exact.model.decode(teacherForced(exact));
+    expect(attentionPositions).toBe(AUDIO_CONTEXT);
+    expect(attention).toHaveLength(TINY_ALIGNMENT_HEADS.length * TOKENS.length * AUDIO_CONTEXT);
+    for (let row = 0; row < attention.length; row += AUDIO_CONTEXT) {
+      const sum = attention.subarray(row, row + AUDIO_CONTEXT).reduce((total, weight) => total + weight, 0);
+      expect(sum).toBeCloseTo(1, 4);
+    }
+  });
+});
+
+describe.each(['float32', 'int8'] as const)('the int8 graphs with %s attention', (attention) => {
+  it('stay near the float32 ones', async () => {
+    await using int8 = await openTinyModel({ precision: 'int8', attention, capacity: 1 });
+    const tensors = await crossTensorsOf(int8);
+    const scale = tensors.cross_key_scale_1!;
+    const tiles = tensors.cross_key_1!;
+    // Keys by tile: [heads, tiles, 64, 64 positions].
+    const restored = keys[1]!.map((row, t) =>
+      row.map((_, c) => {
+        const head = c >> 6;
+        const tile = (head * (PADDED_CONTEXT / KEY_TILE) + Math.floor(t / KEY_TILE)) * HEAD_WIDTH * KEY_TILE;
+        return tiles[tile + (c & 63) * KEY_TILE + (t % KEY_TILE)]! * scale[head * PADDED_CONTEXT + t]!;
+      }),
+    );
+    expect(relativeError(flat(restored), flat(keys[1]!))).toBeLessThan(0.08);
+    await int8.model.encode(0, AUDIO);
+    const rows = await logProbabilities(int8);
+    const same = rows.filter((row, position) => argmax(row) === argmax(expected[position]!));
+    expect(same.length).toBeGreaterThanOrEqual(TOKENS.length - 2);
+  });
+
+  it('never look at the padding behind 30 s', async () => {
+    await using int8 = await openTinyModel({ precision: 'int8', attention, capacity: 1 });
+    await int8.model.encode(0, AUDIO);
+    const answer = await int8.model.decode(teacherForced(int8));
+    expect(answer.attentionPositions).toBe(PADDED_CONTEXT);
+    for (let row = 0; row < answer.attention.length; row += PADDED_CONTEXT) {
+      const beyond = answer.attention.subarray(row + AUDIO_CONTEXT, row + PADDED_CONTEXT);
+      expect(Math.max(...beyond)).toBe(0);
+    }
+  });
+});
+
+it('float16 graphs stay closer still', async () => {
+  await using half = await openTinyModel({ precision: 'float16', capacity: 1 });
+  await half.model.encode(0, AUDIO);
+  const rows = await logProbabilities(half);
+  rows.forEach((row, position) => {
+    const wanted = expected[position]!;
+    const best = argmax(wanted);
+    expect(Math.abs(row[best]! - wanted[best]!)).toBeLessThan(0.05);
+  });
+});
