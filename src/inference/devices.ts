@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { listSupportedBackends } from 'onnxruntime-node';
 import { DiaristError } from '../core/errors.ts';
 import { ElementType, GraphBuilder } from './onnx/graph-builder.ts';
 import { openSession, type Provider } from './session.ts';
@@ -35,6 +36,13 @@ export async function chooseProvider(device: 'auto' | Provider): Promise<DeviceC
 
 /** Runs the smallest of graphs: a provider may exist and yet not load. */
 async function tryProvider(provider: Provider): Promise<void> {
+  // The runtime passes over a provider it was built without, and runs on the processor.
+  if (!listSupportedBackends().some(({ name }) => name === provider)) {
+    throw new DiaristError(
+      'device_unavailable',
+      `The ${provider} device does not exist on this platform; run with --device cpu.`,
+    );
+  }
   const path = join(tmpdir(), `diarist-device-${randomUUID()}.onnx`);
   try {
     const graph = new GraphBuilder(path);
