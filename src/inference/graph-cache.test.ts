@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { DiaristError } from '../core/errors.ts';
@@ -87,7 +88,7 @@ it('gives two processes that build the same key one whole folder', async () => {
   const cache = join(scratch.path, 'cache');
   const meeting = join(scratch.path, 'meeting');
   mkdirSync(meeting);
-  const program = join(import.meta.dirname, 'fixtures', 'build-graph.ts');
+  const program = fileURLToPath(new URL('./fixtures/build-graph.ts', import.meta.url));
   const outcomes = await Promise.all(
     ['a', 'b'].map(async (name) => {
       const { stdout } = await run(process.execPath, [program, cache, name, meeting]);

@@ -14,9 +14,11 @@ const TEXTS = {
   de: 'Guten Morgen. Das Wetter ist heute schön, und der Zug fährt um sieben Uhr. Wir gehen lange am Fluss spazieren.',
 } as const;
 
+const SPEAKER = 'espeak-ng';
+
 function speaks(): boolean {
   try {
-    execFileSync('espeak-ng', ['--version'], { stdio: 'ignore' });
+    execFileSync(SPEAKER, ['--version'], { stdio: 'ignore' });
     return true;
   } catch {
     console.log('skipped: espeak-ng is not installed');
@@ -57,10 +59,10 @@ describe.skipIf(cacheDir === undefined)('recordings', { timeout: 240_000 }, () =
 
   beforeAll(async () => {
     for (const [voice, text] of Object.entries(TEXTS)) {
-      execFileSync('espeak-ng', ['-v', voice, '-s', '140', '-w', file(`${voice}.wav`), text]);
+      execFileSync(SPEAKER, ['-v', voice, '-s', '140', '-w', file(`${voice}.wav`), text]);
     }
     ffmpeg('-f', 'lavfi', '-i', 'anullsrc=r=16000:cl=mono', '-t', '5', file('silence.wav'));
-    ffmpeg('-stream_loop', '11', '-i', file('en.wav'), file('long.wav'));
+    ffmpeg('-stream_loop', '5', '-i', file('en.wav'), file('long.wav'));
     const whole = readFileSync(file('en.wav'));
     writeFileSync(file('cut.wav'), whole.subarray(0, Math.floor(whole.length * 0.7)));
     engine = await createTranscriber({

@@ -14,10 +14,10 @@ function fromHalf(half: number): number {
 it('gives every half-precision number back', () => {
   const halves = Array.from({ length: 0x10000 }, (_, half) => half);
   const back = toFloat16(Float32Array.from(halves, fromHalf));
-  for (const half of halves) {
-    if (Number.isNaN(fromHalf(half))) expect(fromHalf(back[half]!)).toBeNaN();
-    else expect(back[half]).toBe(half);
-  }
+  const lost = halves.filter((half) =>
+    Number.isNaN(fromHalf(half)) ? !Number.isNaN(fromHalf(back[half]!)) : back[half] !== half,
+  );
+  expect(lost).toEqual([]);
 });
 
 it('rounds to the nearest half-precision number', () => {
