@@ -28,6 +28,8 @@ export async function openSession(path: string, settings: SessionSettings): Prom
       logSeverityLevel: 3,
       graphOptimizationLevel: settings.optimize === false ? 'disabled' : 'all',
       enableCpuMemArena: settings.arena,
+      // Plans of past shapes keep the memory of the largest: 25 to 40 MB a session, for no time that could be measured.
+      enableMemPattern: false,
       extra: { session: { intra_op: { allow_spinning: settings.threads > 1 ? '1' : '0' } } },
     });
   } catch (error) {

@@ -21,6 +21,9 @@ export interface PoolOptions<Setup> {
   readonly setup: Setup;
 }
 
+/** What threads make on the JavaScript side is small or lives outside its heap: V8's default would hold 48 MB a thread. */
+const YOUNG_GENERATION_MB = 8;
+
 /** Kinds of work a thread holds at a time are limited apart from each other. */
 export interface Lane {
   readonly name: string;
@@ -133,7 +136,10 @@ export class WorkerPool<Setup, Task, Result, Notice> {
   }
 
   #start(entry: URL, setup: Setup): Promise<void> {
-    const worker = new Worker(entry, { workerData: setup });
+    const worker = new Worker(entry, {
+      workerData: setup,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     const thread: Thread<Task, Result, Notice> = { worker, held: new Map() };
     this.#threads.push(thread);
     return new Promise((resolve, reject) => {

@@ -22,7 +22,7 @@ export const EMBEDDING_MODEL = 'campplus';
 /** More workers than this gain little and cost a set of models each. */
 const MAX_WORKERS = 4;
 /** Windows decoded together by a worker: more cost memory for cross-attention, fewer read the weights more often. */
-const DEFAULT_CAPACITY = 8;
+const DEFAULT_CAPACITY = 6;
 
 export interface EnginePlan {
   readonly workers: number;
@@ -48,7 +48,7 @@ export async function planEngine(settings: EngineSettings, store: ModelStore, pr
       segmentation: modelGraph(settings.cacheDir, segmentation, GRAPH_VERSION, writeSegmentationGraph),
       provider,
       threads: Math.max(1, Math.floor(threads / workers)),
-      arena: true,
+      arena: false,
       capacity: settings.batchSize > 0 ? settings.batchSize : DEFAULT_CAPACITY,
     },
     models: {

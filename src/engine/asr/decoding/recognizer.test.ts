@@ -2,7 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiaristError } from '../../../core/errors.ts';
 import { openTinyModel, type TinyModel, tinyAudio } from '../fixtures/tiny-model.ts';
+import { SuppressionRow } from '../graphs/decoder.ts';
 import type { RecognitionTask, RecognizedWindow } from './recognizer.ts';
+import { HIDDEN } from './whisper-model.ts';
 
 const CAPACITY = 4;
 
@@ -105,6 +107,42 @@ it('writes the same text whether or not attention is kept', async () => {
       expect(sum).toBeLessThan(1.0001);
     }
   }
+});
+
+it.each([1, 5])('keeps the attention of the very hypothesis it answers with, of %i', async (beams) => {
+  await using exact = await openTinyModel({ precision: 'float32', capacity: 1 });
+  const { model, tokenizer, recognizer } = exact;
+  const window = await recognizer.recognize(task(2, { beams, attention: true }));
+  // The same text fed at once to the window that still lies in the slot.
+  const fed = [...tokenizer.sotSequence('en', 'transcribe'), tokenizer.special.noTimestamps, ...window.tokens];
+  const n = fed.length;
+  const newMask = new Float32Array(n * n);
+  for (let row = 0; row < n; row++) newMask.fill(HIDDEN, row * n + row + 1, (row + 1) * n);
+  const answer = await model.decode({
+    from: 0,
+    count: 1,
+    ids: BigInt64Array.from(fed, BigInt),
+    positions: BigInt64Array.from(fed, (_, position) => BigInt(position)),
+    pastMask: new Float32Array(n * model.cachePositions).fill(HIDDEN),
+    newMask,
+    pick: [n - 1],
+    suppression: [SuppressionRow.nothing],
+    top: 1,
+    probe: false,
+    align: true,
+  });
+  expect(window.attention.length).toBe(n);
+  const { heads, frames } = window;
+  let largest = 0;
+  for (let head = 0; head < heads; head++) {
+    for (let row = 0; row < n; row++) {
+      for (let frame = 0; frame < frames; frame++) {
+        const expected = answer.attention[(head * n + row) * answer.attentionPositions + frame]!;
+        largest = Math.max(largest, Math.abs(window.attention[row]![head * frames + frame]! - expected));
+      }
+    }
+  }
+  expect(largest).toBeLessThan(1e-4);
 });
 
 it('keeps a prompt to the window it was given to', async () => {

@@ -390,10 +390,19 @@ export class Recognizer {
     const top = answer.tokens.length / (this.#active.length * n);
     const candidates = search.live.map((hypothesis, i) => {
       this.#model.remember(answer, { window: index, token: i, n, slot: index, position: hypothesis.cachePosition });
-      if (task.attention) hypothesis.attention = this.#attentionRow(answer, index, i, n, reading.frames);
       return readCandidates(answer, (index * n + i) * top, Math.min(top, search.candidatesWanted));
     });
+    const fed = search.live;
     search.advance(candidates);
+    if (task.attention) {
+      // Rows of hypotheses that nothing grows from are not worth their 48 KB.
+      const parents = new Set([...search.live, ...search.ended].map(({ parent }) => parent));
+      fed.forEach((hypothesis, i) => {
+        if (parents.has(hypothesis)) {
+          hypothesis.attention = this.#attentionRow(answer, index, i, n, reading.frames);
+        }
+      });
+    }
     const length = search.live[0]?.length ?? 0;
     if (length > 0 && length % LOOP_CHECK_TOKENS === 0 && findRepetition(search.leadingTokens()) !== null)
       search.stop();

@@ -79,6 +79,11 @@ export class WindowSearch {
     return this.#live;
   }
 
+  /** Hypotheses that have reached the end of their text. */
+  get ended(): readonly Hypothesis[] {
+    return this.#ended;
+  }
+
   get done(): boolean {
     return this.#live.length === 0;
   }
