@@ -105,10 +105,10 @@ describe('beam search', () => {
         const all = [...texts(model, maxTokens)];
         // With more beams than prefixes and texts, nothing is dropped and nothing ends the search early.
         const beams = model.size ** maxTokens;
-        const best = Math.max(...all.map((tokens) => score(model, tokens) / (tokens.length + 1)));
+        const best = Math.max(...all.map((tokens) => score(model, tokens) / Math.max(1, tokens.length)));
         const result = search(model, { beams, maxTokens }).best();
         expect(result.ended).toBe(true);
-        expect(result.sumLogprob / (result.tokens.length + 1)).toBeCloseTo(best, 9);
+        expect(result.sumLogprob / Math.max(1, result.tokens.length)).toBeCloseTo(best, 9);
         expect(score(model, result.tokens)).toBeCloseTo(result.sumLogprob, 9);
       }),
     );
@@ -122,14 +122,30 @@ describe('beam search', () => {
   });
 
   it('ends as soon as as many texts have ended as there are beams', () => {
-    const model = markov(3, [0.4, 0.3, 0.3, 0.8, 0.1, 0.1, 0.8, 0.1, 0.1]);
+    const model = markov(3, [0.2, 0.5, 0.3, 0.8, 0.1, 0.1, 0.8, 0.1, 0.1]);
     const options = { beams: 3, endOfText: END, maxTokens: 50, temperature: 0, random: () => 0 };
     const found = new WindowSearch(options, candidatesAfter(model, END));
     expect(found.live).toHaveLength(2);
     found.advance(found.live.map(({ token }) => candidatesAfter(model, token)));
     expect(found.done).toBe(true);
-    // log .4 alone beats the mean of (log .3, log .8).
+    // log .5 + log .8 over one token.
     expect(found.best().tokens).toEqual([1]);
+  });
+
+  it('takes no text for ended whose end was less likely than as many continuations as there are beams', () => {
+    // After 1 or 2, the end comes third: two beams go on with what is likelier, and end where the end is likely.
+    const model = markov(
+      4,
+      [0.001, 0.5, 0.499, 0.001, 0.2, 0.001, 0.001, 0.8, 0.2, 0.001, 0.001, 0.8, 0.97, 0.01, 0.01, 0.01],
+    );
+    const options = { beams: 2, endOfText: END, maxTokens: 50, temperature: 0, random: () => 0 };
+    const found = new WindowSearch(options, candidatesAfter(model, END));
+    found.advance(found.live.map(({ token }) => candidatesAfter(model, token).slice(0, 3)));
+    expect(found.live.map(({ token }) => token)).toEqual([3, 3]);
+    expect(found.ended).toEqual([]);
+    found.advance(found.live.map(({ token }) => candidatesAfter(model, token).slice(0, 3)));
+    expect(found.done).toBe(true);
+    expect(found.best().tokens).toEqual([1, 3]);
   });
 
   it('gives every token the probability it had, and sums them up', () => {

@@ -49,8 +49,10 @@ export interface SearchOptions {
  * The search for the text of one window: beam search (greedy for one beam) or independent samples. Pure bookkeeping:
  * the caller feeds {@link live} to the decoder and hands the candidates to {@link advance}.
  *
- * Beam search as OpenAI's reference does it (whisper/decoding.py, BeamSearchDecoder, patience 1): it ends when as many
- * texts as there are beams have ended; the text with the best mean log-probability wins.
+ * Beam search as CTranslate2 4.8.5 does it (decoding.cc, `BeamSearch::search`, patience 1, length penalty 1): a text ends
+ * only where its end is among as many best continuations as there are beams; the search ends when as many texts have
+ * ended; the text with the best log-probability over its length wins. OpenAI's reference counts every end it passes over
+ * (whisper/decoding.py, `BeamSearchDecoder`) and so stops earlier, at worse texts.
  */
 export class WindowSearch {
   readonly #options: SearchOptions;
@@ -64,7 +66,7 @@ export class WindowSearch {
     if (options.temperature > 0) {
       for (let beam = 0; beam < options.beams; beam++) this.#accept(undefined, this.#sample(first));
     } else {
-      for (const candidate of first.slice(0, options.beams)) this.#accept(undefined, candidate);
+      this.#grow(first.map((candidate) => ({ hypothesis: undefined, candidate })));
     }
   }
 
@@ -106,13 +108,20 @@ export class WindowSearch {
         })),
       );
       pool.sort((a, b) => b.score - a.score);
-      for (const { hypothesis, candidate } of pool) {
-        if (this.#live.length >= beams) break;
-        this.#accept(hypothesis, candidate);
-      }
+      this.#grow(pool);
       if (this.#ended.length >= beams) this.#live = [];
     }
     if (this.#live.some((hypothesis) => hypothesis.length >= maxTokens)) this.stop();
+  }
+
+  /** Takes the likeliest continuations, best first, until there are as many hypotheses as beams. */
+  #grow(pool: readonly { readonly hypothesis: Hypothesis | undefined; readonly candidate: Candidate }[]): void {
+    const { beams, endOfText } = this.#options;
+    for (const [rank, { hypothesis, candidate }] of pool.entries()) {
+      if (this.#live.length >= beams) break;
+      // An end that is not among the best would only fill the places of better texts.
+      if (rank < beams || candidate.token !== endOfText) this.#accept(hypothesis, candidate);
+    }
   }
 
   /** Ends the search with what there is. */
@@ -131,7 +140,7 @@ export class WindowSearch {
   best(): SearchResult {
     let best: Hypothesis | undefined;
     for (const hypothesis of this.#ended) {
-      if (best === undefined || meanLogprob(hypothesis) > meanLogprob(best)) best = hypothesis;
+      if (best === undefined || this.#rank(hypothesis) > this.#rank(best)) best = hypothesis;
     }
     if (best === undefined) return { tokens: [], logProbabilities: [], sumLogprob: 0, attention: [], ended: true };
     const ended = best.token === this.#options.endOfText;
@@ -143,6 +152,11 @@ export class WindowSearch {
       attention: text.flatMap(({ attention }) => attention ?? []),
       ended,
     };
+  }
+
+  /** Log-probability of a text over its tokens, the end not counted. */
+  #rank({ sumLogprob, length, token }: Hypothesis): number {
+    return sumLogprob / Math.max(1, token === this.#options.endOfText ? length - 1 : length);
   }
 
   #accept(parent: Hypothesis | undefined, candidate: Candidate): void {
@@ -187,8 +201,4 @@ export function chain(hypothesis: Hypothesis): Hypothesis[] {
   const result: Hypothesis[] = [];
   for (let at: Hypothesis | undefined = hypothesis; at !== undefined; at = at.parent) result.push(at);
   return result.reverse();
-}
-
-function meanLogprob(hypothesis: Hypothesis): number {
-  return hypothesis.sumLogprob / hypothesis.length;
 }
