@@ -199,7 +199,7 @@ function isBroughtToDisk(input: string): boolean {
 async function ensureModels(run: TranscribeRun): Promise<void> {
   const { settings, environment } = run.config;
   const store = new ModelStore({ cacheDir: settings.cacheDir, env: environment });
-  for (const name of run.parts.models ?? neededModels(settings.model)) {
+  for (const name of run.parts.models ?? neededModels(settings.model, run.options.diarize)) {
     await store.ensure(name, {
       signal: run.interruption.signal,
       onProgress: (progress) => run.reporter.fetching(progress),

@@ -186,10 +186,6 @@ export class Recognizer {
   /** Finds out a window's language; where somebody else decides it, the answer comes when it comes. */
   async #listen(window: Active, slot: number): Promise<void> {
     const { language } = window.task;
-    if (!this.#tokenizer.multilingual) {
-      window.language = { code: 'en', probability: 1 };
-      return;
-    }
     const settle = (code: string, probability: number) => {
       // Throws where this model was not trained on the language.
       this.#tokenizer.languageToken(code);
@@ -199,6 +195,16 @@ export class Recognizer {
       window.failed = true;
       window.reject(error);
     };
+    if (!this.#tokenizer.multilingual) {
+      try {
+        // Such a model would write English whatever is spoken.
+        if (typeof language === 'string' && language !== 'en') this.#tokenizer.languageToken(language);
+        window.language = { code: 'en', probability: 1 };
+      } catch (error) {
+        fail(error);
+      }
+      return;
+    }
     if (typeof language === 'string') {
       try {
         settle(language, 1);
@@ -404,8 +410,7 @@ export class Recognizer {
       });
     }
     const length = search.live[0]?.length ?? 0;
-    if (length > 0 && length % LOOP_CHECK_TOKENS === 0 && findRepetition(search.leadingTokens()) !== null)
-      search.stop();
+    if (length > 0 && length % LOOP_CHECK_TOKENS === 0 && endsInLoop(search.leadingTokens())) search.stop();
   }
 
   /** Copies one attention row [heads, frames] out of an answer. */
@@ -452,7 +457,8 @@ export class Recognizer {
   /** A text that still loops at every temperature is cut off after the first round of its loop. */
   #withoutLoop(result: RecognizedWindow): RecognizedWindow {
     const loop = findRepetition(result.tokens);
-    if (loop === null) return result;
+    // Speech that goes on behind a repetition is worth more than a repetition is a nuisance.
+    if (loop === null || !endsInLoop(result.tokens)) return result;
     const kept = loop.start + loop.period;
     const tokens = result.tokens.slice(0, kept);
     const attention = result.attention.slice(0, result.firstRow + 1 + kept);
@@ -486,6 +492,12 @@ function isCancelled({ task, reject }: Waiting): boolean {
   if (task.cancelled?.() !== true) return false;
   reject(new DiaristError('cancelled', 'Cancelled.'));
   return true;
+}
+
+/** True where a text has not come out of its loop; people who repeat themselves go on to something else. */
+function endsInLoop(tokens: readonly number[]): boolean {
+  const loop = findRepetition(tokens);
+  return loop !== null && loop.start + loop.period * (loop.count + 1) >= tokens.length;
 }
 
 function readCandidates(answer: DecoderAnswer, from: number, count: number): Candidate[] {
