@@ -1,3 +1,4 @@
+import { editDistance } from '../../core/edit-distance.ts';
 import { DiaristError } from '../../core/errors.ts';
 
 /**
@@ -203,18 +204,4 @@ function nearestLanguages(wanted: string): LanguageCode[] {
     .sort((a, b) => a[1] - b[1])
     .slice(0, 3)
     .map(([code]) => code);
-}
-
-/** Levenshtein distance: the fewest insertions, deletions and substitutions that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(substitution, previous[j]! + 1, current[j - 1]! + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length]!;
 }
