@@ -29,6 +29,19 @@ export const ERROR_CATALOGUE = {
   output_unwritable: { exitCode: 6, httpStatus: 500, retryable: false },
   disk_full: { exitCode: 6, httpStatus: 507, retryable: true },
   network: { exitCode: 7, httpStatus: 502, retryable: true },
+  no_speech: { exitCode: 3, httpStatus: 400, retryable: false },
+  invalid_request: { exitCode: 2, httpStatus: 400, retryable: false },
+  unauthorized: { exitCode: 2, httpStatus: 401, retryable: false },
+  forbidden: { exitCode: 2, httpStatus: 403, retryable: false },
+  not_found: { exitCode: 2, httpStatus: 404, retryable: false },
+  input_gone: { exitCode: 3, httpStatus: 410, retryable: false },
+  not_finished: { exitCode: 1, httpStatus: 409, retryable: false },
+  request_timeout: { exitCode: 7, httpStatus: 408, retryable: true },
+  rate_limited: { exitCode: 1, httpStatus: 429, retryable: true },
+  quota_exceeded: { exitCode: 1, httpStatus: 429, retryable: false },
+  queue_full: { exitCode: 1, httpStatus: 503, retryable: true },
+  shutting_down: { exitCode: 1, httpStatus: 503, retryable: true },
+  not_implemented: { exitCode: 2, httpStatus: 501, retryable: false },
   cancelled: { exitCode: 130, httpStatus: 499, retryable: false },
   internal: { exitCode: 1, httpStatus: 500, retryable: false },
 } as const satisfies Record<string, { exitCode: number; httpStatus: number; retryable: boolean }>;
@@ -39,10 +52,13 @@ export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 export class DiaristError extends Error {
   override readonly name = 'DiaristError';
   readonly code: ErrorCode;
+  /** Name of the field, option or setting that was wrong, where one was. */
+  readonly param: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; param?: string }) {
     super(message, options);
     this.code = code;
+    this.param = options?.param;
   }
 
   get exitCode(): number {

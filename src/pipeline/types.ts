@@ -1,5 +1,5 @@
 import type { Seconds } from '../core/units.ts';
-import type { Transcript } from '../transcript/types.ts';
+import type { Transcript, Word } from '../transcript/types.ts';
 
 export type Device = 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'coreml';
 export type ComputeType = 'auto' | 'int8' | 'float32' | 'float16';
@@ -39,6 +39,14 @@ export interface TranscribeOptions {
   /** Fail with `strict_degraded` instead of a warning when something asked for could not be done. */
   readonly strict: boolean;
   readonly speakerEmbeddings: boolean;
+  /** Voices that have names. A speaker gets one only where the voices are alike enough; a stranger never does. */
+  readonly knownSpeakers?: readonly KnownSpeaker[];
+}
+
+/** A name and the unit-length embedding of a voice, as {@link Transcriber.embedVoice} computes it. */
+export interface KnownSpeaker {
+  readonly name: string;
+  readonly embedding: readonly number[];
 }
 
 /** A file on disk that ffmpeg may read; URLs and stdin are brought to disk by `audio/sources` first. */
@@ -46,7 +54,52 @@ export interface TranscribeRequest {
   readonly id: string;
   readonly path: string;
   readonly options: TranscribeOptions;
+  /** Headerless 16-bit little-endian samples, 16 kHz, mono; absent where ffmpeg is to find out. */
+  readonly format?: 's16le';
+  /**
+   * Folder that keeps what is finished (decoded audio, speech classes, chunks, embeddings), so that the same request goes
+   * on from there after a crash. The caller owns it and removes it. Absent: nothing is kept.
+   */
+  readonly workFolder?: string;
+  /**
+   * Requests of one flow go in order of arrival; flows share the engine in turn, chunk by chunk, in proportion to `weight`
+   * (default 1). Absent: a flow of its own.
+   */
+  readonly turn?: { readonly flow: string; readonly weight?: number };
 }
+
+/** A piece of the transcript that is certain already; pieces come in order of time. */
+export interface TranscriptPart {
+  /** Position of the chunk in the recording, from 0 without gaps. */
+  readonly index: number;
+  readonly start: Seconds;
+  readonly end: Seconds;
+  /** Text of the chunk without surrounding space; empty where nothing was said. */
+  readonly text: string;
+  readonly language: string;
+  readonly words: readonly Word[];
+  /** Tokens of the text and the natural logarithms of their probabilities, where they are known. */
+  readonly avgLogprob: number;
+}
+
+export interface DetectedLanguage {
+  /** ISO 639-1 code. */
+  readonly language: string;
+  readonly probability: number;
+}
+
+/** What an engine can say about itself. */
+export interface EngineStatus {
+  readonly model: string;
+  readonly state: 'stopped' | 'starting' | 'ready';
+  /** Where inference runs: `cpu`, `cuda` …; absent until it has started. */
+  readonly device?: string;
+  readonly pid?: number;
+  readonly residentBytes?: number;
+  readonly running: number;
+}
+
+export type VoiceRequest = Pick<TranscribeRequest, 'id' | 'path' | 'format'>;
 
 export type Stage = 'models' | 'decode' | 'segment' | 'transcribe' | 'diarize' | 'merge';
 
@@ -63,10 +116,16 @@ export interface Progress {
 export interface RunContext {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /** Told as chunks are recognised, in order of time. After a crash it goes on behind the last part told. */
+  readonly onPart?: (part: TranscriptPart) => void;
 }
 
 /** Recordings in, transcripts out. Chunks of requests that run at the same time share batches. */
 export interface Transcriber {
   transcribe(request: TranscribeRequest, context?: RunContext): Promise<Transcript>;
+  /** Language of the first minutes of speech; goes before what waits. Null where nobody speaks. */
+  detectLanguage(request: VoiceRequest, context?: RunContext): Promise<DetectedLanguage | null>;
+  /** Unit-length embedding of the one voice in a recording. Throws `no_speech` where nobody speaks. */
+  embedVoice(request: VoiceRequest, context?: RunContext): Promise<readonly number[]>;
   close(): Promise<void>;
 }

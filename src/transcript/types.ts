@@ -42,6 +42,8 @@ export interface Speaker {
   readonly seconds: Seconds;
   /** Unit-length speaker embedding, and the model that made it stands in `Transcript.models`. */
   readonly embedding?: readonly number[];
+  /** Cosine similarity to the known voice whose name the label is; absent for a stranger. */
+  readonly similarity?: number;
 }
 
 /** Something that was asked for and could not be done in full; never silence. */
