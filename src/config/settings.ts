@@ -1,5 +1,15 @@
 import { defaultCacheFolder, defaultDataFolder, type Machine } from './folders.ts';
-import { byteSize, folder, oneOf, seconds, text, type ValueKind, wholeNumber } from './value-kinds.ts';
+import {
+  byteSize,
+  duration,
+  folder,
+  hostList,
+  oneOf,
+  seconds,
+  text,
+  type ValueKind,
+  wholeNumber,
+} from './value-kinds.ts';
 
 /** One setting: where it may come from, what it means and what it is when nobody says. */
 export interface Setting<T> {
@@ -112,6 +122,74 @@ export const SETTINGS = {
     meaning: 'most bytes that are read from a URL or standard input',
     kind: byteSize,
     fallback: () => 10e9,
+  }),
+  allowedHosts: setting({
+    variable: 'DIARIST_ALLOWED_HOSTS',
+    meaning:
+      'hosts in this network that webhooks and URLs of clients may name: names, addresses or ranges such as 10.0.0.0/8, separated by commas',
+    kind: hostList,
+    fallback: () => [],
+  }),
+  queueLimit: setting({
+    variable: 'DIARIST_QUEUE_LIMIT',
+    meaning: 'jobs that may wait in the queue',
+    kind: wholeNumber(1, 100_000),
+    fallback: () => 256,
+  }),
+  maxRunningJobs: setting({
+    variable: 'DIARIST_MAX_RUNNING',
+    meaning: 'jobs that run at once and share the engine; at most 4 of them are long',
+    kind: wholeNumber(1, 256),
+    fallback: () => 16,
+  }),
+  maxAttempts: setting({
+    variable: 'DIARIST_MAX_ATTEMPTS',
+    meaning: 'crashes of the engine without progress after which a job has failed',
+    kind: wholeNumber(1, 100),
+    fallback: () => 5,
+  }),
+  hangupGraceSeconds: setting({
+    variable: 'DIARIST_HANGUP_GRACE_SECONDS',
+    meaning: 'time in which a caller who hung up may come back before its job is cancelled',
+    kind: seconds(0),
+    fallback: () => 30,
+  }),
+  resultTtlSeconds: setting({
+    variable: 'DIARIST_RESULT_TTL',
+    meaning: 'time in which the same bytes with the same options get the stored result (0: never)',
+    kind: duration(0),
+    fallback: () => 24 * 3600,
+  }),
+  keepUploadsSeconds: setting({
+    variable: 'DIARIST_KEEP_UPLOADS',
+    meaning: 'time that a recording is kept after the end of its job, to run it again (0: not at all)',
+    kind: duration(0),
+    fallback: () => 24 * 3600,
+  }),
+  keepResultsSeconds: setting({
+    variable: 'DIARIST_KEEP_RESULTS',
+    meaning: 'time that a job and its transcript are kept after its end',
+    kind: duration(60),
+    fallback: () => 30 * 24 * 3600,
+  }),
+  webhookSecret: setting({
+    variable: 'DIARIST_WEBHOOK_SECRET',
+    meaning:
+      'secret (whsec_…) that signs webhooks which name none (default: made at the first start, in the data folder)',
+    kind: text,
+    fallback: () => '',
+  }),
+  webhookAttempts: setting({
+    variable: 'DIARIST_WEBHOOK_ATTEMPTS',
+    meaning: 'times that a webhook is tried, over up to 75 hours',
+    kind: wholeNumber(1, 10),
+    fallback: () => 10,
+  }),
+  webhookTimeoutSeconds: setting({
+    variable: 'DIARIST_WEBHOOK_TIMEOUT_SECONDS',
+    meaning: 'longest time that one try of a webhook may take',
+    kind: seconds(1),
+    fallback: () => 20,
   }),
   urlTimeoutSeconds: setting({
     variable: 'DIARIST_URL_TIMEOUT_SECONDS',

@@ -29,6 +29,20 @@ export function seconds(minimum: number): ValueKind<number> {
   };
 }
 
+const SECONDS_BY_UNIT: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 24 * 3600 };
+
+/** A long time, written as `90s`, `15m`, `24h`, `30d` or a plain number of seconds; the value is seconds. */
+export function duration(minimumSeconds: number): ValueKind<number> {
+  return {
+    expected: `a time such as 90s, 15m, 24h or 30d, ${minimumSeconds} seconds or more`,
+    read(given) {
+      const match = /^(\d+(?:\.\d+)?)\s*([a-z]?)$/i.exec(given.trim());
+      const value = Number(match?.[1]) * (SECONDS_BY_UNIT[(match?.[2] ?? '?').toLowerCase()] ?? Number.NaN);
+      return Number.isFinite(value) && value >= minimumSeconds ? value : undefined;
+    },
+  };
+}
+
 export function oneOf<const T extends string>(...choices: readonly T[]): ValueKind<T> {
   return {
     expected: `one of ${choices.join(', ')}`,
@@ -44,6 +58,18 @@ export const text: ValueKind<string> = {
 export const folder: ValueKind<string> = {
   expected: 'the path of a folder',
   read: (given) => (given.includes('\0') ? undefined : absoluteFolder(given)),
+};
+
+/** Names of hosts, addresses and ranges (`10.0.0.0/8`), separated by commas or spaces; `none` is the empty list. */
+export const hostList: ValueKind<readonly string[]> = {
+  expected: 'names of hosts, addresses or ranges such as 10.0.0.0/8, separated by commas, or none',
+  read(given) {
+    const entries = given
+      .toLowerCase()
+      .split(/[\s,]+/)
+      .filter((entry) => entry !== '' && entry !== 'none');
+    return entries.every((entry) => /^[a-z0-9_.:-]+(\/\d{1,3})?$/.test(entry)) ? entries : undefined;
+  },
 };
 
 const BYTES_BY_UNIT: Readonly<Record<string, number>> = {

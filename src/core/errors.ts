@@ -27,6 +27,7 @@ export const ERROR_CATALOGUE = {
   device_unavailable: { exitCode: 5, httpStatus: 400, retryable: false },
   strict_degraded: { exitCode: 5, httpStatus: 422, retryable: false },
   output_unwritable: { exitCode: 6, httpStatus: 500, retryable: false },
+  data_damaged: { exitCode: 6, httpStatus: 500, retryable: false },
   disk_full: { exitCode: 6, httpStatus: 507, retryable: true },
   network: { exitCode: 7, httpStatus: 502, retryable: true },
   no_speech: { exitCode: 3, httpStatus: 400, retryable: false },

@@ -8,6 +8,9 @@ export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelle
 /** `interactive` goes before what waits (dictation, language detection), `batch` behind it. */
 export type Priority = 'interactive' | 'normal' | 'batch';
 
+/** `fetch`: the recording is being fetched from its URL; then as the pipeline says. */
+export type JobStage = Stage | 'fetch';
+
 /** Everything that the result of a job depends on beside the bytes. */
 export interface JobOptions extends TranscribeOptions {
   /** A name that the catalogue knows, a folder, or `hub:org/name`. */
@@ -16,9 +19,12 @@ export interface JobOptions extends TranscribeOptions {
   readonly format?: 's16le';
 }
 
-/** What a dialect hands in. The jobs take ownership of the file: it is moved, and removed when it is not needed. */
+/** What a dialect hands in: a file that was received, or the URL of one (exactly one of the two). */
 export interface Submission {
-  readonly file: SpooledFile;
+  /** The jobs take ownership of the file: it is moved, and removed when it is not needed. */
+  readonly file?: SpooledFile;
+  /** http or https; fetched when the job runs, under the rules for addresses (`DIARIST_ALLOWED_HOSTS`). */
+  readonly url?: string;
   readonly options: JobOptions;
   /** Who asks: the id of an API key, or `anonymous`. Jobs are shared and seen within one client only. */
   readonly client: string;
@@ -71,7 +77,7 @@ export interface Job {
   readonly finishedAt?: number;
   /** When the job and all that belongs to it go. */
   readonly expiresAt?: number;
-  readonly stage?: Stage;
+  readonly stage?: JobStage;
   /** 0 to 1; never falls. */
   readonly progress: number;
   /** Length of the recording, once it is known. */
@@ -86,7 +92,7 @@ export interface Job {
 /** What happens to a job, numbered from 1 within it, so that a listener can go on where it left. */
 export type JobEvent = { readonly seq: number; readonly at: number } & (
   | { readonly kind: 'state'; readonly state: JobState; readonly error?: JobError }
-  | { readonly kind: 'progress'; readonly stage: Stage; readonly progress: number; readonly etaSeconds?: Seconds }
+  | { readonly kind: 'progress'; readonly stage: JobStage; readonly progress: number; readonly etaSeconds?: Seconds }
   | { readonly kind: 'part'; readonly part: TranscriptPart }
 );
 
@@ -108,6 +114,7 @@ export interface Submitted {
 export interface QueuePlace {
   /** Jobs that start before this one; 0 is next. */
   readonly position: number;
+  /** Time until it starts, judged by the speed of this machine so far; absent until that was measured. */
   readonly etaSeconds?: Seconds;
 }
 
@@ -118,8 +125,25 @@ export interface QueueCounts {
   readonly limit: number;
 }
 
+/** Something that happened to a job, for those who count: metrics and logs. */
+export type JobChange = { readonly job: Job } & (
+  | { readonly kind: 'accepted'; readonly as: Submitted['as'] }
+  | { readonly kind: 'started'; readonly queuedSeconds: Seconds }
+  /** Goes back into the queue because its engine failed; it was not the job's last attempt. */
+  | { readonly kind: 'requeued'; readonly error: JobError }
+  /** `stageSeconds`: wall time of each stage since this server started the job; empty where it never ran. */
+  | { readonly kind: 'ended'; readonly stageSeconds: Readonly<Partial<Record<JobStage, Seconds>>> }
+);
+
+/** What a client used. */
+export interface Usage {
+  readonly jobs: number;
+  readonly audioSeconds: Seconds;
+}
+
 /** A delivery of a webhook: one attempt, or one that is still to come. */
 export interface Delivery {
+  /** `webhook-id` of the message; the same at every attempt. */
   readonly id: string;
   readonly attempt: number;
   readonly at: number;
@@ -161,6 +185,12 @@ export interface Jobs {
   /** A new job for the same bytes. Throws `input_gone` where they are not kept any more. */
   rerun(id: string, options: Partial<JobOptions>, client?: string): Promise<Submitted | undefined>;
   deliveries(id: string, client?: string): readonly Delivery[];
+  /** Calls the listener at every change; the function that is returned ends that. */
+  onChange(listener: (change: JobChange) => void): () => void;
+  /** Transcribed recordings since a time (milliseconds since 1970), those of deleted jobs among them. */
+  usage(client: string, since: number): Usage;
+  /** Length of the recordings that a client has in the queue or running; estimated from their size until it is known. */
+  pendingAudioSeconds(client: string): Seconds;
   /** Folder below which uploads are spooled, on the same file system as the jobs. */
   readonly uploadFolder: string;
   /** Takes no more jobs; lets running ones finish within the time, parks the rest so that they go on at the next start. */
