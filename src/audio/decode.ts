@@ -65,7 +65,7 @@ interface OpenRecording {
 
 /**
  * Decodes the first audio track of a local file to 16 kHz mono in a spool file, streaming: memory does not grow with the
- * length. All channels are mixed as {@link Downmixer} describes. WAV files are read without ffmpeg where it is missing.
+ * length. All channels are mixed as {@link Downmixer} describes. WAV files of 16 kHz are read without ffmpeg, others where it is missing.
  *
  * Throws `input_not_found`, `input_unreadable`, `input_empty`, `input_undecodable`, `input_no_audio`, `input_too_large`,
  * `decoder_missing`, `disk_full`, `output_unwritable`, `engine_crashed` (the decoder was killed) and `cancelled`; the spool
@@ -157,11 +157,13 @@ function assertLength(path: string, seconds: Seconds, maxSeconds: Seconds): void
 
 async function openRecording(path: string, options: DecodeOptions): Promise<OpenRecording> {
   const tools = options.tools ?? FFMPEG_FROM_PATH;
+  const wav = await openWav(path);
+  // Nothing is left to convert: two programs less to start, some 0.15 s of what a dictation takes.
+  if (wav?.source.sampleRate === SAMPLE_RATE) return wav;
   try {
     return await openWithFfmpeg(path, await probeMedia(path, tools, options.signal), tools, options.signal);
   } catch (error) {
     if (!(error instanceof ProgramMissing)) throw error;
-    const wav = await openWav(path);
     if (wav) return wav;
     throw new DiaristError(
       'decoder_missing',
