@@ -1,6 +1,6 @@
 import { wholeNumber } from '../config/value-kinds.ts';
 import { DiaristError } from '../core/errors.ts';
-import { parseLanguage } from '../engine/asr/languages.ts';
+import { parseLanguage } from '../core/languages.ts';
 import type { TranscribeOptions } from '../pipeline/types.ts';
 import { type FormatName, findFormat } from '../transcript/formats.ts';
 

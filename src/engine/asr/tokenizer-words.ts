@@ -1,4 +1,4 @@
-import { isWrittenWithoutSpaces } from './languages.ts';
+import { isWrittenWithoutSpaces } from '../../core/languages.ts';
 
 /** A word as the tokens spell it, leading space included, and the tokens that spell it. */
 export interface TokenWord {

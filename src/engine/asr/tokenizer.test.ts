@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiaristError } from '../../core/errors.ts';
-import { WHISPER_LANGUAGES } from './languages.ts';
+import { WHISPER_LANGUAGES } from '../../core/languages.ts';
 import { findTokenizerFiles, loadTokenizer, WhisperTokenizer } from './tokenizer.ts';
 import { textToByteCharacters } from './tokenizer-bytes.ts';
 

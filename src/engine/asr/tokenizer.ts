@@ -1,5 +1,5 @@
 import { DiaristError } from '../../core/errors.ts';
-import { isLanguageCode, type LanguageCode, languageName } from './languages.ts';
+import { isLanguageCode, type LanguageCode, languageName } from '../../core/languages.ts';
 import { encodeText, rankTokens, type TokenRanks } from './tokenizer-bpe.ts';
 import { byteCharactersToText } from './tokenizer-bytes.ts';
 import { readTokens, type TokenizerFiles } from './tokenizer-files.ts';

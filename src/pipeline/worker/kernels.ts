@@ -1,4 +1,5 @@
 import { AudioSpool } from '../../audio/spool.ts';
+import { isWrittenWithoutSpaces } from '../../core/languages.ts';
 import { SAMPLE_RATE } from '../../core/units.ts';
 import { WordAligner } from '../../engine/alignment/aligner.ts';
 import { alignmentFrames } from '../../engine/alignment/token-times.ts';
@@ -6,7 +7,6 @@ import { placeWords } from '../../engine/alignment/words.ts';
 import type { RecognizedWindow } from '../../engine/asr/decoding/recognizer.ts';
 import { isSilence } from '../../engine/asr/guards.ts';
 import { isPhantom } from '../../engine/asr/guards-phantoms.ts';
-import { isWrittenWithoutSpaces } from '../../engine/asr/languages.ts';
 import { openWhisper } from '../../engine/asr/whisper.ts';
 import { embedRanges } from '../../engine/diarization/embed-ranges.ts';
 import { EmbeddingModel } from '../../engine/diarization/embedding-model.ts';

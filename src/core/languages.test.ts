@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DiaristError } from '../../core/errors.ts';
+import { DiaristError } from './errors.ts';
 import { isWrittenWithoutSpaces, languageName, parseLanguage, WHISPER_LANGUAGES } from './languages.ts';
 
 describe('parseLanguage', () => {

@@ -1,5 +1,5 @@
-import { editDistance } from '../../core/edit-distance.ts';
-import { DiaristError } from '../../core/errors.ts';
+import { editDistance } from './edit-distance.ts';
+import { DiaristError } from './errors.ts';
 
 /**
  * The languages of Whisper, in the order of their tokens: code to English name. The codes are Whisper's own: ISO 639-1
