@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DiaristError } from '../core/errors.ts';
 import { loadConfig } from './config.ts';
 import { SETTINGS } from './settings.ts';
-import { byteSize } from './value-kinds.ts';
+import { byteSize, duration, hostList } from './value-kinds.ts';
 
 const linux = { platform: 'linux', home: '/home/ana', memoryBytes: 1000 } as const;
 
@@ -67,7 +67,7 @@ describe('loadConfig', () => {
 
   it('refuses nonsense for every setting that is not a free text', () => {
     for (const definition of Object.values(SETTINGS)) {
-      if (definition.kind.expected === 'some text' || definition.kind.expected.includes('folder')) continue;
+      if (/^some text|folder|^names of hosts/.test(definition.kind.expected)) continue;
       for (const nonsense of ['-1', 'NaN', '1e3', 'x y z']) {
         const error = failure(() => loadConfig({ environment: { [definition.variable]: nonsense } }));
         expect(error.message, nonsense).toContain(definition.variable);
@@ -99,5 +99,21 @@ describe('byteSize', () => {
         expect(bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= 0)).toBe(true);
       }),
     );
+  });
+});
+
+describe('duration', () => {
+  it('reads times as people write them', () => {
+    const read = (text: string) => duration(60).read(text);
+    expect(['90', '90s', '15m', '1.5 h', '30d'].map(read)).toEqual([90, 90, 900, 5400, 2_592_000]);
+    expect(['59', '1w', '-5m', 'h', ''].map(read)).toEqual(Array(5).fill(undefined));
+  });
+});
+
+describe('hostList', () => {
+  it('reads names, addresses and ranges, and nothing else', () => {
+    expect(hostList.read('NAS.local, 10.0.0.0/8,::1,fd00::/8')).toEqual(['nas.local', '10.0.0.0/8', '::1', 'fd00::/8']);
+    expect(hostList.read('none')).toEqual([]);
+    for (const wrong of ['http://nas', 'nas;rm', '-nas', 'a b', 'nas,']) expect(hostList.read(wrong)).toBeUndefined();
   });
 });

@@ -60,15 +60,15 @@ export const folder: ValueKind<string> = {
   read: (given) => (given.includes('\0') ? undefined : absoluteFolder(given)),
 };
 
-/** Names of hosts, addresses and ranges (`10.0.0.0/8`), separated by commas or spaces; `none` is the empty list. */
+const HOST_OR_RANGE = /^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f.]*:[0-9a-f:.]*)(\/\d{1,3})?$/;
+
+/** Names of hosts, addresses and ranges (`10.0.0.0/8`), separated by commas; `none` is the empty list. */
 export const hostList: ValueKind<readonly string[]> = {
   expected: 'names of hosts, addresses or ranges such as 10.0.0.0/8, separated by commas, or none',
   read(given) {
-    const entries = given
-      .toLowerCase()
-      .split(/[\s,]+/)
-      .filter((entry) => entry !== '' && entry !== 'none');
-    return entries.every((entry) => /^[a-z0-9_.:-]+(\/\d{1,3})?$/.test(entry)) ? entries : undefined;
+    if (given.trim().toLowerCase() === 'none') return [];
+    const entries = given.split(',').map((entry) => entry.trim().toLowerCase());
+    return entries.every((entry) => HOST_OR_RANGE.test(entry)) ? entries : undefined;
   },
 };
 

@@ -35,6 +35,7 @@ export const ERROR_CATALOGUE = {
   unauthorized: { exitCode: 2, httpStatus: 401, retryable: false },
   forbidden: { exitCode: 2, httpStatus: 403, retryable: false },
   not_found: { exitCode: 2, httpStatus: 404, retryable: false },
+  forbidden_address: { exitCode: 2, httpStatus: 400, retryable: false },
   input_gone: { exitCode: 3, httpStatus: 410, retryable: false },
   not_finished: { exitCode: 1, httpStatus: 409, retryable: false },
   request_timeout: { exitCode: 7, httpStatus: 408, retryable: true },
