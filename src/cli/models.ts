@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
 import { DiaristError } from '../core/errors.ts';
+import { removeGraphsOf } from '../inference/graph-sweep.ts';
 import { formatBytes } from '../models/disk-space.ts';
 import { type ModelListing, ModelStore } from '../models/store.ts';
 import { listenForInterruption } from './interruption.ts';
@@ -30,15 +31,9 @@ export function registerModels(program: Command): void {
     .action(verify);
   models
     .command('remove')
-    .description('remove models from the store')
+    .description('remove models from the store, and the graphs written from them')
     .argument('<model...>', 'name, or hub:organisation/name')
-    .action(async (names: readonly string[]) => {
-      const store = openStore();
-      for (const name of names) {
-        await store.remove(name);
-        process.stderr.write(`Removed ${name}.\n`);
-      }
-    });
+    .action(remove);
   models
     .command('path')
     .description('print the folder of a model')
@@ -78,6 +73,18 @@ async function pull(names: readonly string[]): Promise<void> {
     } finally {
       progress.clear();
     }
+  }
+}
+
+async function remove(names: readonly string[]): Promise<void> {
+  const { settings } = loadConfig();
+  const store = openStore();
+  for (const name of names) {
+    // A damaged model can be removed as well, but not be looked into.
+    const weightHash = (await store.find(name).catch(() => null))?.weightHash;
+    await store.remove(name);
+    if (weightHash !== undefined) removeGraphsOf(settings.cacheDir, weightHash);
+    process.stderr.write(`Removed ${name}.\n`);
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listSupportedBackends } from 'onnxruntime-node';
 import { DiaristError } from '../core/errors.ts';
-import { ElementType, GraphBuilder } from './onnx/graph-builder.ts';
+import { ElementType, writeGraph } from './onnx/graph-builder.ts';
 import { openSession, type Provider } from './session.ts';
 
 export interface DeviceChoice {
@@ -45,10 +45,10 @@ async function tryProvider(provider: Provider): Promise<void> {
   }
   const path = join(tmpdir(), `diarist-device-${randomUUID()}.onnx`);
   try {
-    const graph = new GraphBuilder(path);
-    graph.input('x', ElementType.float32, [1]);
-    graph.output('y', ElementType.float32, [1], graph.op('Neg', ['x']));
-    graph.save();
+    writeGraph(path, (graph) => {
+      graph.input('x', ElementType.float32, [1]);
+      graph.output('y', ElementType.float32, [1], graph.op('Neg', ['x']));
+    });
     const session = await openSession(path, { provider, threads: 1, arena: false });
     await session.release();
   } catch (error) {

@@ -1,27 +1,31 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DiaristError, toDiaristError } from '../core/errors.ts';
+import { draftFolder, sweepGraphs } from './graph-sweep.ts';
+import { claimGraphs } from './graph-users.ts';
 
 /**
  * Folder of the graphs that `key` names, built by `build` where it is not there yet. `key` has to name everything that
- * decides the graphs' bytes: generator version, weight hash, options. A folder appears whole or not at all; where two
- * processes build the same one, the first to finish wins. Throws `disk_full` or `output_unwritable`.
+ * decides the graphs' bytes: `<generator>-<version>-<options>-<beginning of the weight hash>`. A folder appears whole or
+ * not at all; where two processes build the same one, the first to finish wins. It stays at least until this process
+ * ends; what nobody needs any more goes when something new is built. Throws `disk_full` or `output_unwritable`.
  */
 export function cachedGraphs(cacheDir: string, key: string, build: (folder: string) => void): string {
   const root = join(cacheDir, 'graphs');
   const folder = join(root, key);
-  if (existsSync(folder)) return folder;
-  const draft = join(root, `.draft-${process.pid}-${randomUUID()}`);
+  if (claimGraphs(folder)) return folder;
+  sweepGraphs(root, key);
+  const draft = draftFolder(root);
   try {
     mkdirSync(draft, { recursive: true });
     build(draft);
     renameSync(draft, folder);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
-    if (existsSync(folder)) return folder;
+    if (claimGraphs(folder)) return folder;
     throw failureOf(error, root);
   }
+  claimGraphs(folder);
   return folder;
 }
 

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, open, readFile, stat, unlink, utimes } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isProcessAlive, processPlace, processStart } from '../core/process-identity.ts';
 
 export interface LockHolder {
   readonly pid: number;
@@ -68,39 +67,10 @@ function holdLock(path: string, own: LockHolder): AsyncDisposable {
 function ownIdentity(): LockHolder {
   return {
     pid: process.pid,
-    place: `${hostname()} ${processNamespace()}`,
+    place: processPlace(),
     startedAt: processStart(process.pid) ?? '',
     token: randomUUID(),
   };
-}
-
-function processNamespace(): string {
-  try {
-    return readlinkSync('/proc/self/ns/pid');
-  } catch {
-    return process.platform;
-  }
-}
-
-/** Field 22 of /proc/PID/stat (proc(5)): start in clock ticks since boot. Null where there is no such process or /proc. */
-function processStart(pid: number): string | null {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The command name stands in brackets and may hold spaces: count from behind it.
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-  } catch {
-    return null;
-  }
-}
-
-function isAlive(holder: LockHolder): boolean {
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  const startedAt = processStart(holder.pid);
-  return startedAt === null || holder.startedAt === '' || startedAt === holder.startedAt;
 }
 
 async function isStale(path: string, holder: LockHolder | null): Promise<boolean> {
@@ -108,7 +78,7 @@ async function isStale(path: string, holder: LockHolder | null): Promise<boolean
   if (age === null) return false;
   // A file that names nobody was just created, or its writer died within the same millisecond.
   if (holder === null) return age > TAKEOVER_MS;
-  if (holder.place === ownIdentity().place) return !isAlive(holder);
+  if (holder.place === processPlace()) return !isProcessAlive(holder.pid, holder.startedAt);
   return age > SILENT_MS;
 }
 

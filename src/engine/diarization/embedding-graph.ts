@@ -1,6 +1,12 @@
 import { FBANK_BINS } from '../../audio/fbank.ts';
 import type { WeightSource } from '../../core/tensors.ts';
-import { type Attributes, ElementType, GraphBuilder, type Value } from '../../inference/onnx/graph-builder.ts';
+import {
+  type Attributes,
+  ElementType,
+  type GraphBuilder,
+  type Value,
+  writeGraph,
+} from '../../inference/onnx/graph-builder.ts';
 
 /** Changes whenever the graph written from the same weights changes; keys the graph cache. */
 export const EMBEDDING_GRAPH_VERSION = 'campplus-2';
@@ -31,17 +37,12 @@ const DENSE_BLOCKS = [
  * runtime: so it keeps everything between input and pooling in its blocked channel layout, without reordering.
  */
 export function writeEmbeddingGraph(weights: WeightSource, path: string): void {
-  const graph = new GraphBuilder(path);
-  try {
+  writeGraph(path, (graph) => {
     const features = graph.input(EMBEDDING_INPUT, ElementType.float32, ['batch', 'frames', FBANK_BINS]);
     const writer = new CamPlusPlus(graph, weights);
     const embeddings = writer.pool(writer.denseBlocks(writer.head(features)));
     graph.output(EMBEDDING_OUTPUT, ElementType.float32, ['batch', EMBEDDING_SIZE], embeddings);
-    graph.save();
-  } catch (error) {
-    graph.abort();
-    throw error;
-  }
+  });
 }
 
 /** y = scale x + shift, what a batch norm does once trained. */

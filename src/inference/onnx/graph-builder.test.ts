@@ -1,10 +1,10 @@
-import { readFileSync, statSync, truncateSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
 import { scratchFolder } from '../fixtures/scratch-folder.ts';
 import { openSession, Tensor } from '../session.ts';
-import { ElementType, floatAttribute, GraphBuilder } from './graph-builder.ts';
+import { ElementType, floatAttribute, type GraphBuilder, writeGraph } from './graph-builder.ts';
 import { bytesField, concat, floatField, varintField } from './protobuf.ts';
 
 const folder = scratchFolder();
@@ -18,9 +18,7 @@ async function compute(
   inputs: Record<string, Tensor>,
   path = nextPath(),
 ): Promise<Record<string, { dims: readonly number[]; values: number[] }>> {
-  const graph = new GraphBuilder(path);
-  write(graph);
-  graph.save();
+  writeGraph(path, write);
   const session = await openSession(path, { provider: 'cpu', threads: 1, arena: false, optimize: false });
   try {
     const outputs = await session.run(inputs);
@@ -57,15 +55,29 @@ it('writes scalars, vectors and attributes that the runtime reads back', async (
 });
 
 it('shares equal constants and keeps a scalar apart from a vector of one', () => {
-  const graph = new GraphBuilder(nextPath());
-  try {
+  writeGraph(nextPath(), (graph) => {
     expect(graph.float([1, 2])).toBe(graph.float([1, 2]));
     expect(graph.int64(7)).toBe(graph.int64(7));
     expect(graph.int64(7)).not.toBe(graph.int64([7]));
     expect(graph.int64(7)).not.toBe(graph.float(7));
-  } finally {
-    graph.abort();
-  }
+  });
+});
+
+it('leaves no file of a graph that fails, before or after its data is written', () => {
+  using empty = scratchFolder();
+  const broken = new Error('the weights are damaged');
+  const path = join(empty.path, 'model.onnx');
+  const fail = () =>
+    writeGraph(path, (graph) => {
+      graph.float32([2000], new Float32Array(2000));
+      throw broken;
+    });
+  expect(fail).toThrow(broken);
+  expect(readdirSync(empty.path)).toEqual([]);
+  // A folder where the model should be: only the last step fails.
+  mkdirSync(path);
+  expect(() => writeGraph(path, (graph) => void graph.float32([2000], new Float32Array(2000)))).toThrow();
+  expect(readdirSync(empty.path)).toEqual(['model.onnx']);
 });
 
 it('gives several outputs of one node, and operators of the runtime’s own set', async () => {
@@ -173,10 +185,10 @@ it('puts tensors of a kilobyte and more at page boundaries of the data file', as
 
 it('fails to open where the data file was cut short', async () => {
   const path = nextPath();
-  const graph = new GraphBuilder(path);
-  const weights = graph.float32([2000], new Float32Array(2000).fill(1));
-  graph.output('y', ElementType.float32, [2000], weights);
-  graph.save();
+  writeGraph(path, (graph) => {
+    const weights = graph.float32([2000], new Float32Array(2000).fill(1));
+    graph.output('y', ElementType.float32, [2000], weights);
+  });
   const settings = { provider: 'cpu', threads: 1, arena: false } as const;
   await (await openSession(path, settings)).release();
   truncateSync(`${path}.data`, 4000);

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { bytesField, concat, floatField, varintField } from './protobuf.ts';
 
@@ -40,12 +40,27 @@ const MICROSOFT_DOMAIN = 'com.microsoft';
 export const floatAttribute = (float: number): FloatAttribute => ({ float });
 
 /**
- * Writes one ONNX model: nodes in memory, weights straight to `<path>.data` (page-aligned, so that the runtime maps
- * them instead of copying). Call {@link save} once at the end; on failure call {@link abort}.
+ * Writes one ONNX model to `path`, with what `build` adds to it; of a build that throws no file stays. Throws what `build`
+ * or the disk throws.
+ */
+export function writeGraph(path: string, build: (graph: GraphBuilder) => void): void {
+  const graph = new GraphBuilder(path);
+  try {
+    build(graph);
+    graph.save();
+  } catch (error) {
+    graph.discard();
+    throw error;
+  }
+}
+
+/**
+ * One ONNX model in the making, by {@link writeGraph}: nodes in memory, weights straight to `<path>.data` (page-aligned,
+ * so that the runtime maps them instead of copying).
  */
 export class GraphBuilder {
   readonly #path: string;
-  readonly #dataFile: number;
+  #dataFile: number | undefined;
   #dataOffset = 0;
   #nodes: Uint8Array[] = [];
   readonly #initializers: Uint8Array[] = [];
@@ -195,13 +210,20 @@ export class GraphBuilder {
       bytesField(8, concat([bytesField(1, ''), varintField(2, opset)])),
       bytesField(8, concat([bytesField(1, MICROSOFT_DOMAIN), varintField(2, 1)])),
     ]);
-    closeSync(this.#dataFile);
+    this.#closeData();
     writeFileSync(this.#path, model);
   }
 
-  /** Closes the data file without writing a model. */
-  abort(): void {
-    closeSync(this.#dataFile);
+  /** Closes and removes what was written. */
+  discard(): void {
+    this.#closeData();
+    rmSync(`${this.#path}.data`, { force: true });
+    rmSync(this.#path, { force: true });
+  }
+
+  #closeData(): void {
+    if (this.#dataFile !== undefined) closeSync(this.#dataFile);
+    this.#dataFile = undefined;
   }
 
   #appendData(bytes: Uint8Array): number {
@@ -214,7 +236,7 @@ export class GraphBuilder {
 
   #writeAll(bytes: Uint8Array): void {
     let written = 0;
-    while (written < bytes.length) written += writeSync(this.#dataFile, bytes, written);
+    while (written < bytes.length) written += writeSync(this.#dataFile!, bytes, written);
     this.#dataOffset += bytes.length;
   }
 

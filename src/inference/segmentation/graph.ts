@@ -1,5 +1,5 @@
 import type { WeightSource } from '../../core/tensors.ts';
-import { ElementType, floatAttribute, GraphBuilder, type Value } from '../onnx/graph-builder.ts';
+import { ElementType, floatAttribute, type GraphBuilder, type Value, writeGraph } from '../onnx/graph-builder.ts';
 import { WINDOW_FRAMES, WINDOW_SAMPLES } from './geometry.ts';
 import { type SegmentationPrecision, writeLstmStack } from './lstm.ts';
 import { sincKernels } from './sinc.ts';
@@ -30,18 +30,13 @@ export function writeSegmentationGraph(
   path: string,
   precision: SegmentationPrecision = 'float32',
 ): void {
-  const graph = new GraphBuilder(path);
-  try {
+  writeGraph(path, (graph) => {
     const windows = graph.input(SEGMENTATION_INPUT, ElementType.float32, ['batch', WINDOW_SAMPLES]);
     const features = writeSincNet(graph, weights, windows);
     const states = writeLstmStack(graph, weights, features, precision);
     const classes = writeClassifier(graph, weights, states);
     graph.output(SEGMENTATION_OUTPUT, ElementType.uint8, ['batch', WINDOW_FRAMES], classes);
-    graph.save();
-  } catch (error) {
-    graph.abort();
-    throw error;
-  }
+  });
 }
 
 /**

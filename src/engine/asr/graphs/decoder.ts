@@ -1,5 +1,11 @@
 import type { WeightSource } from '../../../core/tensors.ts';
-import { ElementType, type GraphAttribute, GraphBuilder, type Value } from '../../../inference/onnx/graph-builder.ts';
+import {
+  ElementType,
+  type GraphAttribute,
+  type GraphBuilder,
+  type Value,
+  writeGraph,
+} from '../../../inference/onnx/graph-builder.ts';
 import { crossTensors } from './cross-attention.ts';
 import { LayerWriter, type Precision } from './layers.ts';
 import { HEAD_WIDTH, PADDED_CONTEXT, type WhisperShape } from './shape.ts';
@@ -41,7 +47,15 @@ export function writeDecoderGraph(
   shape: WhisperShape,
   options: DecoderGraphOptions,
 ): void {
-  const graph = new GraphBuilder(path);
+  writeGraph(path, (graph) => writeDecoder(graph, weights, shape, options));
+}
+
+function writeDecoder(
+  graph: GraphBuilder,
+  weights: WeightSource,
+  shape: WhisperShape,
+  options: DecoderGraphOptions,
+): void {
   const writer = new LayerWriter(graph, weights, options.precision);
   const { width, heads } = shape;
   const ids = graph.input('ids', ElementType.int64, ['B', 'n']);
@@ -104,7 +118,6 @@ export function writeDecoderGraph(
   const logits = writer.project(hidden, writer.linear('decoder/projection'));
   writeChoice(graph, shape, options, { logits, suppression, top, probe });
   writeAttentionOutput(graph, options, attention, align);
-  graph.save();
 }
 
 /** Token embeddings; kept in half precision where the checkpoint has them so: they are only looked up. */

@@ -1,6 +1,6 @@
 import { melFilterBank } from '../../../audio/log-mel.ts';
 import type { WeightSource } from '../../../core/tensors.ts';
-import { ElementType, GraphBuilder, type Value } from '../../../inference/onnx/graph-builder.ts';
+import { ElementType, type GraphBuilder, type Value, writeGraph } from '../../../inference/onnx/graph-builder.ts';
 import { writeCrossKeysAndValues } from './cross-attention.ts';
 import { LayerWriter, type Precision } from './layers.ts';
 import { AUDIO_CONTEXT, CHUNK_FRAMES, CHUNK_SAMPLES, HEAD_WIDTH, type WhisperShape } from './shape.ts';
@@ -39,16 +39,16 @@ export function writeEncoderGraph(
   shape: WhisperShape,
   options: EncoderGraphOptions,
 ): void {
-  const graph = new GraphBuilder(path);
-  const writer = new LayerWriter(graph, weights, options.precision);
-  const features = writeLogMel(graph, shape.mels);
-  const embedded = writeStem(writer, weights, shape, features);
-  const hidden =
-    options.precision === 'int8'
-      ? writeQuantizedLayers(writer, shape, embedded, options)
-      : writeFloatLayers(writer, shape, embedded);
-  writeCrossKeysAndValues(writer, shape, hidden);
-  graph.save();
+  writeGraph(path, (graph) => {
+    const writer = new LayerWriter(graph, weights, options.precision);
+    const features = writeLogMel(graph, shape.mels);
+    const embedded = writeStem(writer, weights, shape, features);
+    const hidden =
+      options.precision === 'int8'
+        ? writeQuantizedLayers(writer, shape, embedded, options)
+        : writeFloatLayers(writer, shape, embedded);
+    writeCrossKeysAndValues(writer, shape, hidden);
+  });
 }
 
 /** Log-mel spectrogram in the graph: windowed DFT as a convolution, power, mel filters, log, Whisper's clamp. */
