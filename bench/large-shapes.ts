@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { WeightDtype, WeightSource } from '../src/core/tensors.ts';
+import { EncoderSessions } from '../src/engine/asr/decoding/encoder-sessions.ts';
 import { HIDDEN, WhisperModel } from '../src/engine/asr/decoding/whisper-model.ts';
 import { writeDecoderGraph } from '../src/engine/asr/graphs/decoder.ts';
 import { writeEncoderGraph } from '../src/engine/asr/graphs/encoder.ts';
@@ -51,7 +52,10 @@ async function measure(shape: WhisperShape): Promise<Record<string, number>> {
     });
     const settings = { provider: 'cpu', threads: 1, arena: false, optimize: false } as const;
     const [openSeconds, model] = await timed(async () => {
-      const encoder = await openSession(join(folder, 'encoder.onnx'), settings);
+      const encoder = new EncoderSessions({ share: 1, all: 1 }, (threads) =>
+        openSession(join(folder, 'encoder.onnx'), { ...settings, threads }),
+      );
+      await encoder.session(false);
       const decoder = await openSession(join(folder, 'decoder.onnx'), settings);
       return new WhisperModel({ encoder, decoder, shape, precision: 'int8', capacity: WINDOWS });
     });

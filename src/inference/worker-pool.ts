@@ -87,6 +87,11 @@ export class WorkerPool<Setup, Task, Result, Notice> {
     return this.#queue.length;
   }
 
+  /** True where nothing runs and nothing waits. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#threads.every(({ held }) => held.size === 0);
+  }
+
   run(lane: string, task: Task, options: RunOptions<Notice> = {}): Promise<Result> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const { signal } = options;

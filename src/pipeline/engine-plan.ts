@@ -48,6 +48,7 @@ export async function planEngine(settings: EngineSettings, store: ModelStore, pr
       segmentation: modelGraph(settings.cacheDir, segmentation, GRAPH_VERSION, writeSegmentationGraph),
       provider,
       threads: Math.max(1, Math.floor(threads / workers)),
+      allThreads: threads,
       arena: false,
       capacity: settings.batchSize > 0 ? settings.batchSize : DEFAULT_CAPACITY,
     },

@@ -90,6 +90,7 @@ class RecordingRun {
   #verdict: LanguageVerdict | undefined;
   #scheduledWindows = 0;
   #lastChunkEnd = 0;
+  #alone = false;
 
   constructor(request: TranscribeRequest, environment: RecordingEnvironment, context: RunContext, spoolPath: string) {
     this.#request = request;
@@ -122,7 +123,10 @@ class RecordingRun {
     this.#scheduleWindows(windowCount(audio.samples, this.#hopSamples));
     await Promise.all(this.#segmenting);
     this.#takeRegions(this.#detector.flush(audio.samples));
-    this.#schedule(this.#packer.flush(audio.samples));
+    const last = this.#packer.flush(audio.samples);
+    // A dictation: nothing else of this recording, nor of another, can use the other workers.
+    this.#alone = this.#chunks.length + last.length === 1 && this.#environment.pool.isIdle;
+    this.#schedule(last);
     timings.segment = this.#elapsed();
 
     const warnings: Warning[] = [...this.#environment.notes, ...audio.warnings];
@@ -260,6 +264,7 @@ class RecordingRun {
         spool: this.#spoolPath,
         pieces: chunk.pieces,
         pauseBefore: chunk.pauseBefore,
+        alone: this.#alone,
         options: {
           words,
           task,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { WeightSource } from '../../core/tensors.ts';
 import { openSession, type Provider } from '../../inference/session.ts';
+import { EncoderSessions } from './decoding/encoder-sessions.ts';
 import { Recognizer } from './decoding/recognizer.ts';
 import { WhisperModel } from './decoding/whisper-model.ts';
 import { writeDecoderGraph } from './graphs/decoder.ts';
@@ -59,7 +60,10 @@ export function writeWhisperGraphs(folder: string, model: WhisperWeights, option
 
 export interface OpenWhisperOptions {
   readonly provider: Provider;
+  /** Threads of the decoder, and of the encoder while other workers encode as well. */
   readonly threads: number;
+  /** Threads of the encoder for a window that is alone; default: as many. */
+  readonly allThreads?: number;
   readonly arena: boolean;
   /** Windows decoded together. */
   readonly capacity: number;
@@ -68,11 +72,13 @@ export interface OpenWhisperOptions {
 /** Opens the graphs of a bundle in this thread. */
 export async function openWhisper(
   bundle: WhisperBundle,
-  { capacity, ...options }: OpenWhisperOptions,
+  { capacity, allThreads, ...options }: OpenWhisperOptions,
 ): Promise<{ recognizer: Recognizer; tokenizer: WhisperTokenizer; release(): Promise<void> }> {
   const tokenizer = loadTokenizer(bundle.tokenizer);
   const session = { ...options, optimize: false };
-  const encoder = await openSession(join(bundle.folder, 'encoder.onnx'), session);
+  const encoder = new EncoderSessions({ share: options.threads, all: allThreads ?? options.threads }, (threads) =>
+    openSession(join(bundle.folder, 'encoder.onnx'), { ...session, threads }),
+  );
   const decoder = await openSession(join(bundle.folder, 'decoder.onnx'), session);
   const { shape, precision } = bundle;
   const model = new WhisperModel({ encoder, decoder, shape, precision, capacity });

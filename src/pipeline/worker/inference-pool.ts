@@ -23,6 +23,11 @@ export class InferencePool {
     return this.#pool.ready();
   }
 
+  /** True where no worker has anything to do. */
+  get isIdle(): boolean {
+    return this.#pool.isIdle;
+  }
+
   /** Powerset class of every frame of the windows that start at these samples, [windows * 589]. */
   async segment(task: TaskOf<'segment'>, options: Run): Promise<Uint8Array> {
     return (await this.#run('segment', { kind: 'segment', ...task }, options)).classes;

@@ -66,8 +66,8 @@ export class Kernels {
   }
 
   async #recognize(task: Extract<WorkerTask, { kind: 'recognize' }>, context: TaskContext): Promise<WorkerResult> {
-    const { provider, threads, arena, capacity } = this.#setup;
-    this.#whisper ??= openWhisper(this.#setup.whisper, { provider, threads, arena, capacity });
+    const { provider, threads, allThreads, arena, capacity } = this.#setup;
+    this.#whisper ??= openWhisper(this.#setup.whisper, { provider, threads, allThreads, arena, capacity });
     const { recognizer, tokenizer } = await this.#whisper;
     const { options } = task;
     let level = 0;
@@ -83,6 +83,7 @@ export class Kernels {
       ...(options.hotwords === undefined ? {} : { hotwords: options.hotwords }),
       beams: options.beamSize,
       attention: options.words,
+      alone: task.alone,
       cancelled: context.cancelled,
     });
     const { languageProbability } = window;

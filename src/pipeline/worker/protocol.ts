@@ -12,6 +12,8 @@ export interface WorkerSetup {
   readonly provider: Provider;
   /** Intra-op threads of each session. */
   readonly threads: number;
+  /** Threads for a chunk that is alone in the engine. */
+  readonly allThreads: number;
   readonly arena: boolean;
   /** Windows that one worker decodes together. */
   readonly capacity: number;
@@ -34,6 +36,8 @@ export type WorkerTask =
       readonly spool: string;
       readonly pieces: readonly ChunkPiece[];
       readonly pauseBefore: number;
+      /** Nothing else waits for the processor. */
+      readonly alone: boolean;
       readonly options: RecognitionOptions;
     }
   | {

@@ -53,6 +53,14 @@ describe.each([1, 5])('with %i hypotheses', (beams) => {
     expect(alone.some(({ tokens }) => tokens.length > 64)).toBe(true);
   });
 
+  it('gives a window the same tokens when every thread encodes it', async () => {
+    const hurried = await oneByOne(
+      tiny,
+      tasks.map((each) => ({ ...each, alone: true })),
+    );
+    expect(hurried.map(essence)).toEqual(alone.map(essence));
+  });
+
   it('gives a window the same tokens alone and in any company', async () => {
     const batched = await together(tiny, tasks);
     expect(batched.map(essence)).toEqual(alone.map(essence));

@@ -34,6 +34,8 @@ export interface RecognitionTask {
   readonly prompt?: string;
   readonly hotwords?: string;
   readonly beams: number;
+  /** Nobody else waits for the processor: the audio is encoded with every thread. */
+  readonly alone?: boolean;
   /** Keep the attention rows that word times need. */
   readonly attention: boolean;
   /** Turns true when nobody waits for the result any more. */
@@ -168,7 +170,7 @@ export class Recognizer {
       const audioSeconds = audio.length / SAMPLE_RATE;
       const window = { ...next!, audioSeconds, language: undefined, reading: undefined, failed: false };
       this.#active.push(window);
-      await this.#model.encode(slot, audio);
+      await this.#model.encode(slot, audio, next!.task.alone);
       await this.#listen(window, slot);
     }
   }

@@ -3,6 +3,7 @@ import { type CrossTensor, crossTensors } from '../graphs/cross-attention.ts';
 import { ENCODER_INPUT_SAMPLES } from '../graphs/encoder.ts';
 import type { Precision } from '../graphs/layers.ts';
 import { CHUNK_FRAMES, CHUNK_SAMPLES, HEAD_WIDTH, type WhisperShape } from '../graphs/shape.ts';
+import type { EncoderSessions } from './encoder-sessions.ts';
 
 const FFT_PADDING = (ENCODER_INPUT_SAMPLES - CHUNK_SAMPLES) / 2;
 const MEL_HOP_SAMPLES = 160;
@@ -56,7 +57,7 @@ export class WhisperModel {
   readonly shape: WhisperShape;
   /** Slots for windows. */
   readonly capacity: number;
-  readonly #encoder: InferenceSession;
+  readonly #encoder: EncoderSessions;
   readonly #decoder: InferenceSession;
   readonly #cross: readonly CrossStore[];
   readonly #samples = new Float32Array(ENCODER_INPUT_SAMPLES);
@@ -65,7 +66,7 @@ export class WhisperModel {
   #cachePositions = FIRST_CACHE_POSITIONS;
 
   constructor(options: {
-    encoder: InferenceSession;
+    encoder: EncoderSessions;
     decoder: InferenceSession;
     shape: WhisperShape;
     precision: Precision;
@@ -84,14 +85,17 @@ export class WhisperModel {
     return this.#cachePositions;
   }
 
-  /** Encodes up to 30 s of audio ([-1, 1) at 16 kHz) into a slot. */
-  async encode(slot: number, audio: Float32Array): Promise<void> {
+  /**
+   * Encodes up to 30 s of audio ([-1, 1) at 16 kHz) into a slot; with every thread where no other window is to be encoded.
+   */
+  async encode(slot: number, audio: Float32Array, alone = false): Promise<void> {
+    const encoder = await this.#encoder.session(alone);
     const padded = this.#samples.fill(0);
     padded.set(audio, FFT_PADDING);
     // The reference mirrors the first samples before its first Fourier window.
     for (let i = 1; i <= FFT_PADDING; i++) padded[FFT_PADDING - i] = audio[i] ?? 0;
     const frames = Math.min(CHUNK_FRAMES, Math.floor(audio.length / MEL_HOP_SAMPLES));
-    const outputs = await this.#encoder.run({
+    const outputs = await encoder.run({
       samples: new Tensor('float32', padded, [1, 1, ENCODER_INPUT_SAMPLES]),
       frames: new Tensor('float32', Float32Array.of(frames), [1]),
     });
