@@ -1,4 +1,5 @@
 import { wholeNumber } from '../config/value-kinds.ts';
+import { DEFAULT_BEAM_SIZE } from '../core/decoding-defaults.ts';
 import { DiaristError } from '../core/errors.ts';
 import { parseLanguage } from '../core/languages.ts';
 import type { TranscribeOptions } from '../pipeline/types.ts';
@@ -31,9 +32,6 @@ export interface TranscribeFlags {
   readonly times?: boolean;
   readonly speakerEmbeddings?: boolean;
 }
-
-/** What a beam costs and gives is measured in bench/; 1 is greedy. */
-export const DEFAULT_BEAM_SIZE = 5;
 
 const SPEAKERS = wholeNumber(1, 100);
 const BEAMS = wholeNumber(1, 20);

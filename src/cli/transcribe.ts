@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
+import { DEFAULT_BEAM_SIZE } from '../core/decoding-defaults.ts';
 import { FORMAT_NAMES } from '../transcript/formats.ts';
 import { listenForInterruption } from './interruption.ts';
 import { standardError } from './terminal.ts';
-import { DEFAULT_BEAM_SIZE, resultPlan, type TranscribeFlags, transcribeOptions } from './transcribe-options.ts';
+import { resultPlan, type TranscribeFlags, transcribeOptions } from './transcribe-options.ts';
 import { createReporter } from './transcribe-reporter.ts';
 import type { TranscribeParts } from './transcribe-run.ts';
 

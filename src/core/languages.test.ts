@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiaristError } from './errors.ts';
-import { isWrittenWithoutSpaces, languageName, parseLanguage, WHISPER_LANGUAGES } from './languages.ts';
+import {
+  isoLanguageCode,
+  isWrittenWithoutSpaces,
+  languageName,
+  parseLanguage,
+  WHISPER_LANGUAGES,
+} from './languages.ts';
 
 describe('parseLanguage', () => {
   it('knows every code and every name, in any case', () => {
@@ -85,5 +91,12 @@ describe('isWrittenWithoutSpaces', () => {
   it('is the list of openai-whisper', () => {
     const without = Object.keys(WHISPER_LANGUAGES).filter(isWrittenWithoutSpaces);
     expect(without.sort()).toEqual(['ja', 'lo', 'my', 'th', 'yue', 'zh']);
+  });
+});
+
+describe('isoLanguageCode', () => {
+  it('gives a code that means the same language', () => {
+    expect(isoLanguageCode('jw')).toBe('jv');
+    for (const code of Object.keys(WHISPER_LANGUAGES)) expect(parseLanguage(isoLanguageCode(code))).toBe(code);
   });
 });

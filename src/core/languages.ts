@@ -156,6 +156,11 @@ export function languageName(code: string): string {
   return isLanguageCode(code) ? WHISPER_LANGUAGES[code] : code;
 }
 
+/** ISO 639-1 code of one of Whisper's; `haw` and `yue` have none and stay as they are. */
+export function isoLanguageCode(code: string): string {
+  return code === 'jw' ? 'jv' : code;
+}
+
 /**
  * Whisper's code for what a person wrote: a code (`de`), an English name or alias (`German`, `castilian`), a BCP-47 tag
  * (`pt-BR`, `zh_CN`) or a three-letter ISO 639 code (`deu`). Throws `unknown_language` that names the nearest valid ones.
