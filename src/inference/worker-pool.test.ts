@@ -35,7 +35,6 @@ it('answers every task with its own result, and gives threads their set-up', asy
   const values = Array.from({ length: 40 }, (_, value) => value);
   const results = await Promise.all(values.map((value) => pool.run('two', { act: 'echo', value })));
   expect(results).toEqual(values.map((value) => ({ value, greeting: 'good day' })));
-  expect(pool.queued).toBe(0);
 });
 
 it('lets no thread hold more of a lane than it may, and counts lanes apart', async () => {
@@ -49,7 +48,6 @@ it('lets no thread hold more of a lane than it may, and counts lanes apart', asy
   // Tasks are handed out at once, in the thread of the caller.
   expect(started.filter((lane) => lane === 'one')).toHaveLength(2);
   expect(started.filter((lane) => lane === 'two')).toHaveLength(4);
-  expect(pool.queued).toBe(3 + 3);
 });
 
 it('takes smaller ranks first, and equal ones in order of arrival', async () => {
@@ -84,10 +82,10 @@ it('gives a task to the thread that holds the fewest', async () => {
   cancel.abort();
   await result.catch(() => undefined);
   await pool.run('one', { act: 'echo', value: 1 });
+  // Each resolves only when its task is in a thread.
   await hold(pool, 'two');
   await hold(pool, 'two');
   await hold(pool, 'two');
-  expect(pool.queued).toBe(0);
 });
 
 it('carries notices out and replies in, to the task that asked', async () => {
@@ -139,7 +137,6 @@ it('drops a cancelled task that waits, without starting it', async () => {
   const next = pool.run('one', { act: 'echo', value: 2 });
   cancel.abort();
   await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
-  expect(pool.queued).toBe(1);
   release.abort();
   await first.catch(() => undefined);
   expect((await next).value).toBe(2);
@@ -170,21 +167,26 @@ it('tells the thread of a cancelled task, whose place stays taken until the thre
 });
 
 it.each([
-  ['throws', { act: 'throw' }, { message: 'the thread broke' }],
-  ['exits', { act: 'exit', code: 7 }, { code: 'engine_crashed' }],
-] as const)('fails what is held and what is queued when a thread %s', async (_, task, error) => {
+  ['throws', { act: 'throw' }, { code: 'engine_crashed', message: expect.stringContaining('the thread broke') }],
+  ['exits', { act: 'exit', code: 7 }, { code: 'engine_crashed', message: expect.stringContaining('code 7') }],
+  ['fills its heap', { act: 'fill-heap' }, { code: 'engine_out_of_memory' }],
+] as const)('fails what is held and what is queued when a thread %s, and says so', async (_, task, error) => {
   await using pool = openPool(2);
   const { result: held } = await hold(pool, 'one');
   const crash = pool.run('one', task);
   const queued = pool.run('one', { act: 'echo', value: 1 });
   const outcomes = [held, crash, queued].map((promise) => expect(promise).rejects.toMatchObject(error));
   await Promise.all(outcomes);
+  expect(await pool.failed).toMatchObject(error);
   await expect(pool.run('one', { act: 'echo', value: 2 })).rejects.toMatchObject(error);
 });
 
 it.each(['throw', 'exit'] as const)('is never ready where a thread fails at its start by %s', async (failAtStart) => {
   await using pool = openPool(2, { greeting: '', failAtStart });
-  await expect(pool.ready()).rejects.toThrow(failAtStart === 'throw' ? 'the models are broken' : 'ended with code 3');
+  await expect(pool.ready()).rejects.toMatchObject({
+    code: 'engine_crashed',
+    message: expect.stringContaining(failAtStart === 'throw' ? 'the models are broken' : 'ended with code 3'),
+  });
   await expect(pool.run('one', { act: 'echo', value: 2 })).rejects.toThrow();
 });
 
@@ -193,7 +195,12 @@ it('cancels everything when it is closed', async () => {
   const { result: held } = await hold(pool, 'one');
   const queued = pool.run('one', { act: 'echo', value: 1 });
   const outcomes = [held, queued].map((promise) => expect(promise).rejects.toMatchObject({ code: 'cancelled' }));
+  let failed = false;
+  void pool.failed.then(() => {
+    failed = true;
+  });
   await pool.close();
   await Promise.all(outcomes);
   await expect(pool.run('one', { act: 'echo', value: 2 })).rejects.toMatchObject({ code: 'cancelled' });
+  expect(failed).toBe(false);
 });

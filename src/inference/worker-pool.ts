@@ -23,6 +23,8 @@ export interface PoolOptions<Setup> {
 
 /** What threads make on the JavaScript side is small or lives outside its heap: V8's default would hold 48 MB a thread. */
 const YOUNG_GENERATION_MB = 8;
+/** Some ten times what the vocabulary and the texts in work take; more is a leak, which must not grow to the machine's size. */
+const OLD_GENERATION_MB = 512;
 
 /** Kinds of work a thread holds at a time are limited apart from each other. */
 export interface Lane {
@@ -57,8 +59,9 @@ interface Thread<Task, Result, Notice> {
 }
 
 /**
- * Threads that share one queue. A task goes to the thread that holds the fewest of its lane; a thread that dies fails
- * what it held and ends the pool, for its memory is no longer to be trusted.
+ * Threads that share one queue. A task goes to the thread that holds the fewest of its lane. A thread that dies fails
+ * all tasks and ends the pool, for the memory that it shared with the others is no longer to be trusted: whoever owns
+ * the pool hears of it by {@link WorkerPool.failed} and had better end the process.
  */
 export class WorkerPool<Setup, Task, Result, Notice> {
   readonly #threads: Thread<Task, Result, Notice>[] = [];
@@ -66,7 +69,8 @@ export class WorkerPool<Setup, Task, Result, Notice> {
   readonly #lanes: ReadonlyMap<string, Lane>;
   readonly #ready: Promise<void>;
   #nextId = 1;
-  #failure: unknown;
+  readonly #failed = Promise.withResolvers<DiaristError>();
+  #failure: DiaristError | undefined;
   #closing = false;
 
   constructor(options: PoolOptions<Setup>, lanes: readonly Lane[]) {
@@ -82,14 +86,17 @@ export class WorkerPool<Setup, Task, Result, Notice> {
     return this.#ready;
   }
 
-  /** Tasks that wait for a thread. */
-  get queued(): number {
-    return this.#queue.length;
-  }
-
   /** True where nothing runs and nothing waits. */
   get isIdle(): boolean {
     return this.#queue.length === 0 && this.#threads.every(({ held }) => held.size === 0);
+  }
+
+  /**
+   * Resolves with `engine_crashed` or `engine_out_of_memory` once a thread has died; not at all where the pool is closed
+   * before.
+   */
+  get failed(): Promise<DiaristError> {
+    return this.#failed.promise;
   }
 
   run(lane: string, task: Task, options: RunOptions<Notice> = {}): Promise<Result> {
@@ -143,7 +150,7 @@ export class WorkerPool<Setup, Task, Result, Notice> {
   #start(entry: URL, setup: Setup): Promise<void> {
     const worker = new Worker(entry, {
       workerData: setup,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB, maxOldGenerationSizeMb: OLD_GENERATION_MB },
     });
     const thread: Thread<Task, Result, Notice> = { worker, held: new Map() };
     this.#threads.push(thread);
@@ -152,14 +159,15 @@ export class WorkerPool<Setup, Task, Result, Notice> {
         if (message.kind === 'ready') resolve();
         else this.#receive(thread, message);
       });
-      worker.on('error', (error) => {
-        reject(error);
-        this.#fail(error);
-      });
+      const died = (failure: DiaristError): void => {
+        reject(failure);
+        if (this.#closing) return;
+        this.#failed.resolve(failure);
+        this.#fail(failure);
+      };
+      worker.on('error', (error) => died(threadFailure(error)));
       worker.on('exit', (code) => {
-        const error = new DiaristError('engine_crashed', `An inference thread ended with code ${code}; run it again.`);
-        reject(error);
-        if (!this.#closing) this.#fail(error);
+        died(new DiaristError('engine_crashed', `An inference thread ended with code ${code}: try again.`));
       });
     });
   }
@@ -213,13 +221,26 @@ export class WorkerPool<Setup, Task, Result, Notice> {
     return best;
   }
 
-  #fail(error: unknown): void {
+  #fail(error: DiaristError): void {
     this.#failure ??= error;
     const all = [...this.#queue, ...this.#threads.flatMap(({ held }) => [...held.values()])];
     this.#queue.length = 0;
     for (const { held } of this.#threads) held.clear();
     for (const { reject } of all) reject(error);
   }
+}
+
+/** What a thread threw that nothing in it caught; the heap's limit is told apart, for trying again does not help there. */
+function threadFailure(error: unknown): DiaristError {
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new DiaristError(
+      'engine_out_of_memory',
+      'An inference thread ran out of memory: choose a smaller --model or a smaller --batch-size.',
+      { cause: error },
+    );
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DiaristError('engine_crashed', `An inference thread failed (${reason}): try again.`, { cause: error });
 }
 
 function cancelledError(): DiaristError {
