@@ -182,8 +182,8 @@ export interface Jobs {
   cancel(id: string, client?: string): Promise<boolean>;
   /** Cancels where needed, and removes the job with everything that belongs to it: the bytes are gone afterwards. */
   delete(id: string, client?: string): Promise<boolean>;
-  /** A new job for the same bytes. Throws `input_gone` where they are not kept any more. */
-  rerun(id: string, options: Partial<JobOptions>, client?: string): Promise<Submitted | undefined>;
+  /** A new job for the same bytes, with these options instead of its own. Throws `input_gone` where they are not kept any more. */
+  rerun(id: string, options: JobOptions, client?: string): Promise<Submitted | undefined>;
   deliveries(id: string, client?: string): readonly Delivery[];
   /** Calls the listener at every change; the function that is returned ends that. */
   onChange(listener: (change: JobChange) => void): () => void;
