@@ -1,28 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Calibration, scoreOf } from './calibration.ts';
-import { BLOCK_ITEMS, clusterItems, type Items } from './clustering.ts';
-import { EMBEDDING_SIZE } from './embedding-graph.ts';
-import { makeRows, normalizedRows, rowDot } from './vectors.ts';
+import { BLOCK_ITEMS, buildDendrogram, clusterItems, cutDendrogram, type Items } from './clustering.ts';
+import { itemsAround } from './fixtures/voices.ts';
+import { rowDot } from './vectors.ts';
 
 const calibration: Calibration = { wide: { same: 0.6, different: 0.1 }, narrow: { same: 0.7, different: 0.4 } };
-
-/** `count` items around `speakers` random directions; `spread` is the length of the deviation. */
-function itemsAround(seed: number, count: number, speakers: number, spread: number): Items & { truth: number[] } {
-  let state = seed | 1;
-  const random = (): number => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return (state >> 8) / 0x7fffff - 0.5;
-  };
-  const centres = normalizedRows(makeRows(speakers).map(random));
-  const deviations = normalizedRows(makeRows(count).map(random));
-  const truth = Array.from({ length: count }, (_, i) => i % speakers);
-  const vectors = deviations.map(
-    (value, at) =>
-      spread * value + centres[truth[Math.floor(at / EMBEDDING_SIZE)]! * EMBEDDING_SIZE + (at % EMBEDDING_SIZE)]!,
-  );
-  return { vectors: normalizedRows(vectors), narrow: Uint8Array.from(truth, (_, i) => (i % 5 === 0 ? 1 : 0)), truth };
-}
 
 /** The textbook algorithm: always the two most alike of all clusters. */
 function greedy({ vectors, narrow }: Items, threshold: number): number[][] {
@@ -49,25 +32,42 @@ function groups(labels: Int32Array): number[][] {
 }
 
 describe('average-linkage clustering', () => {
-  it('finds the clusters of the textbook algorithm', () => {
-    fc.assert(
-      fc.property(
+  it('finds the clusters of the textbook algorithm', async () => {
+    await fc.assert(
+      fc.asyncProperty(
         fc.integer({ min: 1, max: 1_000_000 }),
         fc.integer({ min: 1, max: 28 }),
         fc.integer({ min: 1, max: 6 }),
         fc.double({ min: 0.2, max: 3, noNaN: true }),
-        (seed, count, speakers, spread) => {
+        async (seed, count, speakers, spread) => {
           const items = itemsAround(seed, count, speakers, spread);
-          expect(groups(clusterItems(items, calibration, 0.6).labels)).toEqual(greedy(items, 0.6));
+          expect(groups((await clusterItems(items, calibration, 0.6)).labels)).toEqual(greedy(items, 0.6));
         },
       ),
       { numRuns: 60 },
     );
   });
 
-  it('joins the clusters of blocks where there are too many items to compare at once', () => {
+  it('builds one dendrogram that holds the clusters of every threshold', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 1_000_000 }),
+        fc.integer({ min: 1, max: 28 }),
+        fc.double({ min: 0.2, max: 3, noNaN: true }),
+        fc.double({ min: -0.6, max: 1, noNaN: true }),
+        async (seed, count, spread, threshold) => {
+          const items = itemsAround(seed, count, 3, spread);
+          const dendrogram = await buildDendrogram(items, calibration, -0.6, -0.6);
+          expect(groups(cutDendrogram(dendrogram, threshold).labels)).toEqual(greedy(items, threshold));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('joins the clusters of blocks where there are too many items to compare at once', async () => {
     const items = itemsAround(5, BLOCK_ITEMS + 200, 4, 0.6);
-    const { labels, count } = clusterItems(items, calibration, 0.6);
+    const { labels, count } = await clusterItems(items, calibration, 0.6);
     expect(count).toBe(4);
     expect(groups(labels)).toEqual(groups(Int32Array.from(items.truth)));
   });

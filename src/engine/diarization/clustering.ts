@@ -1,3 +1,4 @@
+import { Breather } from '../../core/event-loop.ts';
 import { type Calibration, scoreOf } from './calibration.ts';
 import { addRow, makeRows, type Rows, rowDot } from './vectors.ts';
 
@@ -21,22 +22,73 @@ export interface Clustering {
  * `threshold`. At most {@link BLOCK_ITEMS} items are compared at once: longer inputs are clustered in blocks first, then
  * the clusters of all blocks with exactly the same linkage, so that memory stays bounded.
  */
-export function clusterItems(items: Items, calibration: Calibration, threshold: number): Clustering {
+export async function clusterItems(items: Items, calibration: Calibration, threshold: number): Promise<Clustering> {
+  return cutDendrogram(await buildDendrogram(items, calibration, threshold, threshold), threshold);
+}
+
+/** What merged with what, at which score; {@link cutDendrogram} gives the clusters of any threshold. */
+export interface Dendrogram {
+  readonly items: number;
+  readonly leaves: readonly (readonly number[])[];
+  /** In an order in which parts come before what they are parts of; scores fall from part to whole. */
+  readonly merges: readonly Merge[];
+}
+
+interface Merge {
+  /** Leaves that stand for the two merged groups; the first stands for both from here on. */
+  readonly kept: number;
+  readonly gone: number;
+  /** Mean pair score of the two groups. */
+  readonly score: number;
+}
+
+/**
+ * The dendrogram of {@link clusterItems} down to `threshold`. Beyond {@link BLOCK_ITEMS} items its leaves are the clusters
+ * of blocks at `leafThreshold`, so that cuts above that say nothing more.
+ */
+export async function buildDendrogram(
+  items: Items,
+  calibration: Calibration,
+  threshold: number,
+  leafThreshold: number,
+): Promise<Dendrogram> {
   const count = items.narrow.length;
+  const breather = new Breather();
   let groups = singletons(items);
   if (count > BLOCK_ITEMS) {
     const reduced: Group[] = [];
     for (let from = 0; from < count; from += BLOCK_ITEMS) {
-      reduced.push(...agglomerate(groups.slice(from, from + BLOCK_ITEMS), calibration, threshold));
+      const block = groups.slice(from, from + BLOCK_ITEMS);
+      const merges = await agglomerate(block, calibration, leafThreshold, breather);
+      reduced.push(...membersByRoot(block.length, merges).map((members) => join(members.map((i) => block[i]!))));
     }
     groups = largest(reduced, BLOCK_ITEMS);
   }
-  const clusters = agglomerate(groups, calibration, threshold);
-  const labels = new Int32Array(count).fill(-1);
-  clusters.forEach(({ members }, cluster) => {
-    for (const item of members) labels[item] = cluster;
+  const merges = await agglomerate(groups, calibration, threshold, breather);
+  return { items: count, leaves: groups.map(({ members }) => members), merges };
+}
+
+/** The clusters in which no merge scores below `threshold`; items that no leaf holds get label -1. */
+export function cutDendrogram({ items, leaves, merges }: Dendrogram, threshold: number): Clustering {
+  const clusters = membersByRoot(
+    leaves.length,
+    merges.filter(({ score }) => score >= threshold),
+  );
+  const labels = new Int32Array(items).fill(-1);
+  clusters.forEach((members, cluster) => {
+    for (const leaf of members) for (const item of leaves[leaf]!) labels[item] = cluster;
   });
   return { labels, count: clusters.length };
+}
+
+/** Leaves by the cluster that the merges leave them in. */
+function membersByRoot(leaves: number, merges: readonly Merge[]): number[][] {
+  const members: (number[] | undefined)[] = Array.from({ length: leaves }, (_, leaf) => [leaf]);
+  for (const { kept, gone } of merges) {
+    members[kept]!.push(...members[gone]!);
+    members[gone] = undefined;
+  }
+  return members.filter((list) => list !== undefined);
 }
 
 /** Items merged so far, with the sums that give the mean pair score to any other group exactly. */
@@ -79,14 +131,20 @@ function largest(groups: readonly Group[], count: number): Group[] {
  * Nearest-neighbour chain (Murtagh 1983), O(n^2). Average linkage is reducible: two groups that are each other's nearest
  * and score below the threshold will never merge with anything, so that they can be set aside at once.
  */
-function agglomerate(groups: readonly Group[], calibration: Calibration, threshold: number): Group[] {
+async function agglomerate(
+  groups: readonly Group[],
+  calibration: Calibration,
+  threshold: number,
+  breather: Breather,
+): Promise<Merge[]> {
   const n = groups.length;
-  const scores = pairScores(groups, calibration);
+  const scores = await pairScores(groups, calibration, breather);
   const sizes = Float64Array.from(groups, (group) => group.size);
-  const merged: number[][] = groups.map((_, i) => [i]);
+  /** Lowest score of the merges that made each group: rounding must not make a whole look closer than its parts. */
+  const lowest = new Float64Array(n).fill(Number.POSITIVE_INFINITY);
+  const merges: Merge[] = [];
   let active = Int32Array.from({ length: n }, (_, i) => i);
   let activeCount = n;
-  const finished: number[] = [];
   const chain: number[] = [];
   const remove = (group: number): void => {
     const at = active.indexOf(group);
@@ -95,6 +153,7 @@ function agglomerate(groups: readonly Group[], calibration: Calibration, thresho
     if (activeCount < active.length / 2) active = active.slice(0, activeCount);
   };
   while (activeCount > 0) {
+    await breather.breathe();
     if (chain.length === 0) chain.push(active[0]!);
     const top = chain.at(-1)!;
     const before = chain.at(-2) ?? -1;
@@ -113,7 +172,6 @@ function agglomerate(groups: readonly Group[], calibration: Calibration, thresho
       // Nothing is near enough now, and merging others cannot bring anything nearer.
       chain.pop();
       remove(top);
-      finished.push(top);
     } else if (nearest === before) {
       chain.length -= 2;
       const [sizeTop, sizeBefore] = [sizes[top]!, sizes[before]!];
@@ -125,19 +183,25 @@ function agglomerate(groups: readonly Group[], calibration: Calibration, thresho
         scores[other * n + before] = score;
       }
       sizes[before] = sizeTop + sizeBefore;
-      merged[before]!.push(...merged[top]!);
+      lowest[before] = Math.min(best, lowest[before]!, lowest[top]!);
+      merges.push({ kept: before, gone: top, score: lowest[before]! });
       remove(top);
     } else {
       chain.push(nearest);
     }
   }
-  return finished.sort((a, b) => a - b).map((i) => join(merged[i]!.map((k) => groups[k]!)));
+  return merges;
 }
 
-function pairScores(groups: readonly Group[], calibration: Calibration): Float32Array {
+async function pairScores(
+  groups: readonly Group[],
+  calibration: Calibration,
+  breather: Breather,
+): Promise<Float32Array> {
   const n = groups.length;
   const scores = new Float32Array(n * n);
   for (let i = 0; i < n; i++) {
+    await breather.breathe();
     for (let j = 0; j < i; j++) {
       const score = meanScore(groups[i]!, groups[j]!, calibration);
       scores[i * n + j] = score;

@@ -65,7 +65,7 @@ export async function diarize(input: DiarizationInput, bounds: SpeakerBounds = {
   const context = withContext(segments, units, narrow, calibration);
 
   const items = findingItems(segments, context.vectors, context.seconds, narrow);
-  const { voices, warnings } = findVoices(items, calibration, bounds);
+  const { voices, warnings } = await findVoices(items, calibration, bounds);
 
   const clean = scoredSegments(segments, context.vectors, narrow, voices, calibration);
   const speakers = rowCount(voices.centroids);
@@ -95,18 +95,18 @@ function findingItems(
   };
 }
 
-function findVoices(
+async function findVoices(
   items: WeightedItems,
   calibration: Calibration,
   bounds: SpeakerBounds,
-): { voices: Voices; warnings: Warning[] } {
-  const clusters = clusterItems(items, calibration, CLUSTER_SCORE);
-  const found = dropAndMerge(items, clusters, calibration, bounds.speakers ?? bounds.minSpeakers ?? 1);
+): Promise<{ voices: Voices; warnings: Warning[] }> {
+  const clusters = await clusterItems(items, calibration, CLUSTER_SCORE);
+  const found = await dropAndMerge(items, clusters, calibration, bounds.speakers ?? bounds.minSpeakers ?? 1);
   const voices = voicesOf(items, found.labels, found.count);
   const { speakers, minSpeakers, maxSpeakers } = bounds;
   if (speakers === undefined && minSpeakers === undefined && maxSpeakers === undefined) return { voices, warnings: [] };
   const assigned = { labels: nearestVoices(items, voices.centroids), count: found.count };
-  const { labels, count, warnings } = boundSpeakers(items, assigned, calibration, bounds);
+  const { labels, count, warnings } = await boundSpeakers(items, assigned, calibration, bounds);
   return { voices: voicesOf(items, labels, count), warnings };
 }
 

@@ -1,8 +1,9 @@
+import { Breather } from '../../core/event-loop.ts';
 import type { Warning } from '../../transcript/types.ts';
 import type { Calibration } from './calibration.ts';
-import { type Clustering, clusterItems } from './clustering.ts';
+import { buildDendrogram, type Clustering, cutDendrogram } from './clustering.ts';
 import { addRow, makeRows, normalizeRow, type Rows, rowDot } from './vectors.ts';
-import { meansByLabel, mergeLabels, mostAlike, type WeightedItems } from './voices.ts';
+import { labelScore, meansByLabel, mergeLabels, mostAlike, type WeightedItems } from './voices.ts';
 
 /** How many speakers there may be; absent bounds are open. */
 export interface SpeakerBounds {
@@ -17,17 +18,20 @@ const LEAST_PART_SECONDS = 1;
 /** Parts that score above this are one voice: splitting them would invent a speaker. */
 const HIGHEST_SPLIT_SCORE = 0.65;
 const SPLIT_ROUNDS = 3;
+/** Levels at which a cluster is looked at for parts, from loose to strict. */
+const SPLIT_LEVELS = Array.from({ length: 30 }, (_, step) => -0.6 + 0.05 * step);
 
 /**
  * Drops clusters under 0.5 s of speech and merges those whose mean pair score reaches 0.6. Dropped items get label -1.
  * Where nothing would stay, the largest cluster does.
  */
-export function dropAndMerge(
+export async function dropAndMerge(
   items: WeightedItems,
   clustering: Clustering,
   calibration: Calibration,
   atLeast: number,
-): Clustering {
+): Promise<Clustering> {
+  const breather = new Breather();
   const seconds = new Float64Array(clustering.count);
   clustering.labels.forEach((label, i) => {
     if (label >= 0) seconds[label]! += items.weights[i]!;
@@ -40,6 +44,7 @@ export function dropAndMerge(
   });
   let labels: Int32Array = clustering.labels.map((label) => (label < 0 ? -1 : renumbered[label]!));
   while (count > atLeast) {
+    await breather.breathe();
     const { a, b, score } = mostAlike(meansByLabel(items, labels, count), count, calibration);
     if (score < MERGE_SCORE) break;
     labels = mergeLabels(labels, a, b);
@@ -53,24 +58,32 @@ export function dropAndMerge(
  * speech, are least alike, and refuses where they sound like one voice. `labels` must all be set. Says what it could
  * not do.
  */
-export function boundSpeakers(
+export async function boundSpeakers(
   items: WeightedItems,
   clustering: Clustering,
   calibration: Calibration,
   bounds: SpeakerBounds,
-): Clustering & { warnings: Warning[] } {
+): Promise<Clustering & { warnings: Warning[] }> {
+  const breather = new Breather();
   const most = bounds.speakers ?? bounds.maxSpeakers ?? Number.POSITIVE_INFINITY;
   const least = bounds.speakers ?? bounds.minSpeakers ?? 1;
   let { labels, count } = clustering;
   while (count > Math.max(1, most)) {
+    await breather.breathe();
     const { a, b } = mostAlike(meansByLabel(items, labels, count), count, calibration);
     labels = mergeLabels(labels, a, b);
     count--;
   }
+  // A cluster's own best split stays what it is while others are split.
+  const splits = new Map<number, Split | undefined>();
   while (count < least) {
-    const split = bestSplit(items, labels, count, calibration);
-    if (split === undefined) break;
-    labels = split;
+    for (let label = 0; label < count; label++) {
+      if (!splits.has(label)) splits.set(label, await splitOf(items, labels, label, calibration, breather));
+    }
+    const best = bestSplit(splits.values());
+    if (best === undefined) break;
+    splits.delete(labels[best.members[0]!]!);
+    labels = refineSplit(items, labels, count, best);
     count++;
   }
   const warnings: Warning[] = [];
@@ -91,24 +104,23 @@ interface Split {
   readonly score: number;
 }
 
-/** Labels after the best possible split, in which the new speaker has number `count`; none where no split is allowed. */
-function bestSplit(
-  items: WeightedItems,
-  labels: Int32Array,
-  count: number,
-  calibration: Calibration,
-): Int32Array | undefined {
+/** The split of the least alike parts; none where no split is allowed. */
+function bestSplit(splits: Iterable<Split | undefined>): Split | undefined {
   let best: Split | undefined;
-  for (let label = 0; label < count; label++) {
-    const split = splitOf(items, labels, label, calibration);
-    if (split !== undefined && (best === undefined || split.score < best.score)) best = split;
+  for (const split of splits) {
+    if (split !== undefined && split.score < (best?.score ?? Number.POSITIVE_INFINITY)) best = split;
   }
-  if (best === undefined || best.score > HIGHEST_SPLIT_SCORE) return undefined;
-  return refineSplit(items, labels, count, best);
+  return best === undefined || best.score > HIGHEST_SPLIT_SCORE ? undefined : best;
 }
 
 /** The first level, from loose to strict, at which a cluster falls into two parts of enough speech. */
-function splitOf(items: WeightedItems, labels: Int32Array, label: number, calibration: Calibration): Split | undefined {
+async function splitOf(
+  items: WeightedItems,
+  labels: Int32Array,
+  label: number,
+  calibration: Calibration,
+  breather: Breather,
+): Promise<Split | undefined> {
   const members: number[] = [];
   let seconds = 0;
   labels.forEach((value, i) => {
@@ -118,8 +130,10 @@ function splitOf(items: WeightedItems, labels: Int32Array, label: number, calibr
   });
   if (members.length < 2 || seconds < 2 * LEAST_PART_SECONDS) return undefined;
   const subset = subsetOf(items, members);
-  for (let threshold = -0.6; threshold < 0.9; threshold += 0.05) {
-    const { labels: parts, count } = clusterItems(subset, calibration, threshold);
+  const dendrogram = await buildDendrogram(subset, calibration, SPLIT_LEVELS[0]!, HIGHEST_SPLIT_SCORE);
+  for (const level of SPLIT_LEVELS) {
+    await breather.breathe();
+    const { labels: parts, count } = cutDendrogram(dendrogram, level);
     if (count < 2) continue;
     const means = meansByLabel(subset, parts, count);
     const large = [...means.seconds.keys()].filter((part) => means.seconds[part]! >= LEAST_PART_SECONDS);
@@ -128,7 +142,7 @@ function splitOf(items: WeightedItems, labels: Int32Array, label: number, calibr
     for (const a of large) {
       for (const b of large) {
         if (a >= b) continue;
-        const { score } = mostAlike(meansByLabel(subset, pick(parts, a, b), 2), 2, calibration);
+        const score = labelScore(means, a, b, calibration);
         if (best === undefined || score < best.score) best = { members, parts, a, b, score };
       }
     }
@@ -136,9 +150,6 @@ function splitOf(items: WeightedItems, labels: Int32Array, label: number, calibr
   }
   return undefined;
 }
-
-const pick = (parts: Int32Array, a: number, b: number): Int32Array =>
-  parts.map((part) => (part === a ? 0 : part === b ? 1 : -1));
 
 function subsetOf(items: WeightedItems, members: readonly number[]): WeightedItems {
   const vectors = makeRows(members.length);
