@@ -1,7 +1,8 @@
 import { homedir, totalmem } from 'node:os';
 import { DiaristError } from '../core/errors.ts';
 import type { Machine } from './folders.ts';
-import { SETTINGS, type Setting, type SettingName, type Settings } from './settings.ts';
+import type { Setting } from './settings/setting.ts';
+import { SETTINGS, type SettingName, type Settings } from './settings.ts';
 
 /** Where a value came from. */
 export type Origin = 'default' | 'environment' | 'flag';

@@ -1,30 +1,7 @@
-import { defaultCacheFolder, defaultDataFolder, type Machine } from './folders.ts';
-import {
-  byteSize,
-  duration,
-  folder,
-  hostList,
-  oneOf,
-  seconds,
-  text,
-  type ValueKind,
-  wholeNumber,
-} from './value-kinds.ts';
-
-/** One setting: where it may come from, what it means and what it is when nobody says. */
-export interface Setting<T> {
-  readonly variable: string;
-  /** Flag of a command that sets it, where one does. */
-  readonly flag?: string;
-  /** Completes "NAME: …" in help and in the list of settings. */
-  readonly meaning: string;
-  readonly kind: ValueKind<T>;
-  fallback(machine: Machine): T;
-}
-
-function setting<T>(definition: Setting<T>): Setting<T> {
-  return definition;
-}
+import { defaultCacheFolder, defaultDataFolder } from './folders.ts';
+import { SERVER_SETTINGS } from './settings/server.ts';
+import { type Setting, setting } from './settings/setting.ts';
+import { byteSize, duration, folder, hostList, oneOf, seconds, text, wholeNumber } from './value-kinds.ts';
 
 /**
  * The share of the machine's memory that the engine may take before it is ended. Below 1, so that it is ended with a
@@ -32,8 +9,9 @@ function setting<T>(definition: Setting<T>): Setting<T> {
  */
 const DEFAULT_MEMORY_SHARE = 0.85;
 
-/** Every setting of the program: the one schema for environment and flags. */
+/** Every setting of the program: the one schema for file, environment and flags. */
 export const SETTINGS = {
+  ...SERVER_SETTINGS,
   cacheDir: setting({
     variable: 'DIARIST_CACHE',
     meaning: 'folder of models and graphs',

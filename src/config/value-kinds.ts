@@ -55,6 +55,27 @@ export const text: ValueKind<string> = {
   read: (given) => (given.trim() === '' ? undefined : given.trim()),
 };
 
+/** Texts separated by commas; `none` is the empty list. */
+export const textList: ValueKind<readonly string[]> = {
+  expected: 'some texts, separated by commas, or none',
+  read(given) {
+    if (given.trim().toLowerCase() === 'none') return [];
+    const entries = given.split(',').map((entry) => entry.trim());
+    return entries.includes('') ? undefined : entries;
+  },
+};
+
+const TRUTHS: Readonly<Record<string, boolean>> = {
+  ...{ true: true, yes: true, on: true, 1: true },
+  ...{ false: false, no: false, off: false, 0: false },
+};
+
+/** A switch. */
+export const flag: ValueKind<boolean> = {
+  expected: 'true or false',
+  read: (given) => TRUTHS[given.trim().toLowerCase()],
+};
+
 export const folder: ValueKind<string> = {
   expected: 'the path of a folder',
   read: (given) => (given.includes('\0') ? undefined : absoluteFolder(given)),
