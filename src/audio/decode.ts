@@ -35,6 +35,8 @@ export interface DecodeOptions {
    * slow reader keeps no audio in memory.
    */
   readonly onSamples?: (chunk: Int16Array, startSample: number) => void | Promise<void>;
+  /** Asked after every stretch; true ends the reading there, and what came so far is the recording. */
+  readonly until?: () => boolean;
   readonly tools?: FfmpegTools;
 }
 
@@ -53,6 +55,13 @@ export interface DecodedAudio {
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
 }
 
+/** A file to decode. */
+export interface AudioInput {
+  readonly path: string;
+  /** Headerless 16-bit little-endian samples, 16 kHz, mono; absent where the file itself says what it is. */
+  readonly format?: 's16le';
+}
+
 /** A recording that is being read: mono samples and, at the end, what went wrong on the way. */
 interface OpenRecording {
   readonly source: DecodedAudio['source'];
@@ -65,29 +74,29 @@ interface OpenRecording {
 
 /**
  * Decodes the first audio track of a local file to 16 kHz mono in a spool file, streaming: memory does not grow with the
- * length. All channels are mixed as {@link Downmixer} describes. WAV files of 16 kHz are read without ffmpeg, others where it is missing.
+ * length. All channels are mixed as {@link Downmixer} describes. WAV files of 16 kHz are read without ffmpeg, others where it is missing; so are headerless samples, whose odd last byte is dropped.
  *
  * Throws `input_not_found`, `input_unreadable`, `input_empty`, `input_undecodable`, `input_no_audio`, `input_too_large`,
  * `decoder_missing`, `disk_full`, `output_unwritable`, `engine_crashed` (the decoder was killed) and `cancelled`; the spool
  * is gone then. Of a file that breaks off the part that decoded is kept, with the warning `truncated_audio`.
  */
-export async function decodeToSpool(input: { readonly path: string }, options: DecodeOptions): Promise<DecodedAudio> {
-  const { path } = input;
+export async function decodeToSpool(input: AudioInput, options: DecodeOptions): Promise<DecodedAudio> {
+  const { path, format } = input;
   const { signal } = options;
   try {
     signal?.throwIfAborted();
     await assertRecordingFile(path);
-    const recording = await openRecording(path, options);
+    const recording = format === 's16le' ? await openRaw(path) : await openRecording(path, options);
     const total = recording.totalSeconds;
     if (options.maxSeconds !== undefined && total !== undefined) assertLength(path, total, options.maxSeconds);
-    const samples = await spool(path, recording, options);
+    const { samples, cutShort } = await spool(path, recording, options);
     const seconds = samples / SAMPLE_RATE;
     return {
       spoolPath: options.spoolPath,
       samples,
       seconds,
       source: recording.source,
-      warnings: warningsOf(path, recording.shortfall(seconds), seconds),
+      warnings: cutShort ? [] : warningsOf(path, recording.shortfall(seconds), seconds),
     };
   } catch (error) {
     if (signal?.aborted) throw new DiaristError('cancelled', 'Cancelled.', { cause: error });
@@ -95,7 +104,12 @@ export async function decodeToSpool(input: { readonly path: string }, options: D
   }
 }
 
-async function spool(path: string, recording: OpenRecording, options: DecodeOptions): Promise<number> {
+async function spool(
+  path: string,
+  recording: OpenRecording,
+  options: DecodeOptions,
+): Promise<{ readonly samples: number; readonly cutShort: boolean }> {
+  let cutShort = false;
   const total = recording.totalSeconds;
   const writer = await SpoolWriter.create(options.spoolPath);
   try {
@@ -108,6 +122,8 @@ async function spool(path: string, recording: OpenRecording, options: DecodeOpti
       await options.onSamples?.(chunk, start);
       options.onProgress?.({ decodedSeconds, ...(total === undefined ? {} : { totalSeconds: total }) });
       options.signal?.throwIfAborted();
+      cutShort = options.until?.() ?? false;
+      if (cutShort) break;
     }
     if (writer.samples === 0) {
       throw new DiaristError(
@@ -116,7 +132,7 @@ async function spool(path: string, recording: OpenRecording, options: DecodeOpti
       );
     }
     await writer.close();
-    return writer.samples;
+    return { samples: writer.samples, cutShort };
   } catch (error) {
     await writer.discard();
     throw error;
@@ -292,6 +308,20 @@ async function openWav(path: string): Promise<OpenRecording | undefined> {
     },
     shortfall: (decodedSeconds) =>
       format.missingBytes > 0 ? lengthShortfall(secondsOf(format, format.missingBytes) + decodedSeconds) : undefined,
+  };
+}
+
+/** Samples without a header: 16 kHz mono s16le, as the spool has them. */
+async function openRaw(path: string): Promise<OpenRecording> {
+  const { size } = await stat(path);
+  return {
+    source: { container: 'raw', codec: 'pcm_s16le', channels: 1, sampleRate: SAMPLE_RATE, audioTracks: 1 },
+    totalSeconds: Math.floor(size / 2) / SAMPLE_RATE,
+    async *samples() {
+      await using file = await open(path, 'r');
+      yield* wholeFrames(file.createReadStream({ autoClose: false }), 1);
+    },
+    shortfall: () => undefined,
   };
 }
 

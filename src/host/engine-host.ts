@@ -1,12 +1,20 @@
 import type { Config } from '../config/config.ts';
 import { DiaristError } from '../core/errors.ts';
 import { siblingModule } from '../core/modules.ts';
-import type { EngineSettings, RunContext, TranscribeRequest, Transcriber } from '../pipeline/types.ts';
+import type {
+  DetectedLanguage,
+  EngineSettings,
+  EngineStatus,
+  RunContext,
+  TranscribeRequest,
+  Transcriber,
+  VoiceRequest,
+} from '../pipeline/types.ts';
 import type { Transcript } from '../transcript/types.ts';
 import { engineEnvironment } from './engine-environment.ts';
 import { failureOfEnd, howItEnded } from './engine-failure.ts';
 import { type EngineEnd, EngineProcess } from './engine-process.ts';
-import { type FromEngine, unpackError } from './protocol.ts';
+import { type EngineCall, type EngineMethod, type FromEngine, type ResultOf, unpackError } from './protocol.ts';
 
 export interface EngineHostOptions {
   readonly engine: EngineSettings;
@@ -33,13 +41,15 @@ export type EngineHostEvent =
 
 interface Ticket {
   readonly number: number;
-  readonly request: TranscribeRequest;
+  readonly call: EngineCall;
   readonly context: RunContext;
-  readonly promise: PromiseWithResolvers<Transcript>;
+  readonly promise: PromiseWithResolvers<ResultOf<EngineMethod>>;
   readonly stopListening: () => void;
   /** Was running when an engine process died: it runs once more, with no other request beside it. */
   suspect: boolean;
   fraction: number;
+  /** Parts told so far; an engine that starts the request again tells them again. */
+  partsTold: number;
 }
 
 const CLOSE_GRACE_MS = 1000;
@@ -84,7 +94,8 @@ export class EngineHost implements Transcriber {
   readonly #cancelling = new Map<number, 'recent' | 'overdue'>();
   #waiting: Ticket[] = [];
   #process: EngineProcess | undefined;
-  #ready = false;
+  /** Where inference runs, once the engine process is ready. */
+  #ready: { readonly device: string | undefined } | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #closed = false;
   #lastTicket = 0;
@@ -103,19 +114,50 @@ export class EngineHost implements Transcriber {
    * `engine_out_of_memory` or `engine_timeout` when the engine process was lost. Progress never falls, even when a
    * request starts again.
    */
-  async transcribe(request: TranscribeRequest, context: RunContext = {}): Promise<Transcript> {
+  transcribe(request: TranscribeRequest, context: RunContext = {}): Promise<Transcript> {
+    return this.#call({ method: 'transcribe', request }, context) as Promise<Transcript>;
+  }
+
+  /** Fails as {@link transcribe} does. */
+  detectLanguage(request: VoiceRequest, context: RunContext = {}): Promise<DetectedLanguage | null> {
+    return this.#call({ method: 'detectLanguage', request }, context) as Promise<DetectedLanguage | null>;
+  }
+
+  /** Fails as {@link transcribe} does. */
+  embedVoice(request: VoiceRequest, context: RunContext = {}): Promise<readonly number[]> {
+    return this.#call({ method: 'embedVoice', request }, context) as Promise<readonly number[]>;
+  }
+
+  /** The engine process as it is now. */
+  status(): EngineStatus {
+    const { model } = this.#options.engine;
+    const engine = this.#process;
+    const device = this.#ready?.device;
+    return {
+      model,
+      state: engine === undefined ? 'stopped' : this.#ready === undefined ? 'starting' : 'ready',
+      running: this.#running.size + this.#waiting.length,
+      ...(device !== undefined && { device }),
+      ...(engine?.pid !== undefined && { pid: engine.pid }),
+      ...(engine?.residentBytes !== undefined && { residentBytes: engine.residentBytes }),
+      ...(engine?.metrics !== undefined && { metrics: engine.metrics }),
+    };
+  }
+
+  async #call(call: EngineCall, context: RunContext): Promise<ResultOf<EngineMethod>> {
     if (this.#closed) throw failureOfEnd({ kind: 'closed' });
     if (context.signal?.aborted) throw cancelled();
     const number = ++this.#lastTicket;
     const onAbort = (): void => this.#cancel(ticket);
     const ticket: Ticket = {
       number,
-      request,
+      call,
       context,
-      promise: Promise.withResolvers<Transcript>(),
+      promise: Promise.withResolvers<ResultOf<EngineMethod>>(),
       stopListening: () => context.signal?.removeEventListener('abort', onAbort),
       suspect: false,
       fraction: 0,
+      partsTold: 0,
     };
     context.signal?.addEventListener('abort', onAbort);
     this.#waiting.push(ticket);
@@ -152,7 +194,7 @@ export class EngineHost implements Transcriber {
       const engine = this.#startedProcess();
       if (engine === undefined) continue;
       engine.setBusy(true);
-      if (this.#ready) engine.send({ type: 'transcribe', ticket: next.number, request: next.request });
+      if (this.#ready !== undefined) engine.send({ type: 'call', ticket: next.number, call: next.call });
     }
   }
 
@@ -160,7 +202,7 @@ export class EngineHost implements Transcriber {
     if (this.#process !== undefined) return this.#process;
     const { engine, memoryLimitBytes, hangSeconds, stallSeconds } = this.#options;
     try {
-      this.#ready = false;
+      this.#ready = undefined;
       const started = new EngineProcess(
         {
           engine,
@@ -184,9 +226,9 @@ export class EngineHost implements Transcriber {
 
   #receive(message: FromEngine): void {
     if (message.type === 'ready') {
-      this.#ready = true;
-      for (const { number, request } of this.#running.values()) {
-        this.#process?.send({ type: 'transcribe', ticket: number, request });
+      this.#ready = { device: message.device };
+      for (const { number, call } of this.#running.values()) {
+        this.#process?.send({ type: 'call', ticket: number, call });
       }
       return;
     }
@@ -198,10 +240,16 @@ export class EngineHost implements Transcriber {
       ticket.context.onProgress?.({ ...message.progress, fraction: ticket.fraction });
       return;
     }
+    if (message.type === 'part') {
+      if (ticket === undefined || message.part.index < ticket.partsTold) return;
+      ticket.partsTold = message.part.index + 1;
+      ticket.context.onPart?.(message.part);
+      return;
+    }
     this.#cancelling.delete(message.ticket);
     this.#running.delete(message.ticket);
     ticket?.stopListening();
-    if (message.type === 'result') ticket?.promise.resolve(message.transcript);
+    if (message.type === 'result') ticket?.promise.resolve(message.result);
     else ticket?.promise.reject(unpackError(message.error));
     this.#afterRequest();
   }
@@ -225,7 +273,7 @@ export class EngineHost implements Transcriber {
     this.#fail(ticket, cancelled());
     this.#waiting = this.#waiting.filter((other) => other !== ticket);
     if (!this.#running.delete(ticket.number)) return;
-    if (!this.#ready) {
+    if (this.#ready === undefined) {
       this.#afterRequest();
       return;
     }
@@ -244,7 +292,7 @@ export class EngineHost implements Transcriber {
     const lost = [...this.#running.values()];
     const beingCancelled = this.#cancelling.size;
     this.#process = undefined;
-    this.#ready = false;
+    this.#ready = undefined;
     this.#running.clear();
     this.#cancelling.clear();
     clearTimeout(this.#idleTimer);
@@ -260,7 +308,7 @@ export class EngineHost implements Transcriber {
         this.#fail(ticket, failureOfEnd(end));
       } else if (end.kind !== 'closed') {
         ticket.suspect = true;
-        this.#options.onEvent?.({ kind: 'retrying', id: ticket.request.id, because: howItEnded(end) });
+        this.#options.onEvent?.({ kind: 'retrying', id: ticket.call.request.id, because: howItEnded(end) });
       }
     }
     this.#waiting = [...again, ...this.#waiting];

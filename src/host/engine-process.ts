@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { DiaristError } from '../core/errors.ts';
-import type { EngineSettings } from '../pipeline/types.ts';
+import type { EngineMetrics, EngineSettings } from '../pipeline/types.ts';
 import { type FromEngine, type ToEngine, unpackError } from './protocol.ts';
 import { residentBytes } from './resident-memory.ts';
 import { createSpoolFolder, removeSpoolFolder } from './spool-folder.ts';
@@ -57,6 +57,8 @@ export class EngineProcess {
   #ready = false;
   #busy = false;
   #lastWords = '';
+  #residentBytes: number | undefined;
+  #metrics: EngineMetrics | undefined;
   #lastSignAt = performance.now();
   #lastProgressAt = performance.now();
   #lastWatchAt = performance.now();
@@ -101,6 +103,16 @@ export class EngineProcess {
     return this.#child.pid;
   }
 
+  /** Memory that the process took when it was last looked at. */
+  get residentBytes(): number | undefined {
+    return this.#residentBytes;
+  }
+
+  /** What the process has done, as it last told. */
+  get metrics(): EngineMetrics | undefined {
+    return this.#metrics;
+  }
+
   /** True once it was told to end or has ended: it takes no more work. */
   get isEnding(): boolean {
     return this.#end !== undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
@@ -142,7 +154,10 @@ export class EngineProcess {
   #receive(message: FromEngine): void {
     this.#lastSignAt = performance.now();
     if (message.type !== 'heartbeat') this.#lastProgressAt = this.#lastSignAt;
-    else if (process.platform === 'win32') this.#checkMemory(message.residentBytes);
+    else {
+      this.#metrics = message.metrics;
+      if (process.platform === 'win32') this.#checkMemory(message.residentBytes);
+    }
     if (message.type === 'ready') this.#ready = true;
     if (message.type === 'startup-failed') this.#end ??= { kind: 'startup', error: unpackError(message.error) };
     else this.#events.onMessage(message);
@@ -170,6 +185,7 @@ export class EngineProcess {
 
   #checkMemory(resident: number | undefined): void {
     const limitBytes = this.#options.memoryLimitBytes;
+    this.#residentBytes = resident ?? this.#residentBytes;
     if (resident === undefined || limitBytes === 0 || resident <= limitBytes || this.isEnding) return;
     this.kill({ kind: 'memory', residentBytes: resident, limitBytes });
   }

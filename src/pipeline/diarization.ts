@@ -1,16 +1,11 @@
 import type { Seconds } from '../core/units.ts';
 import { diarize, type Diarization as Speech } from '../engine/diarization/diarize.ts';
-import type { Embeddings } from '../engine/diarization/embed-ranges.ts';
-import { EMBEDDING_SIZE } from '../engine/diarization/embedding-graph.ts';
-import type { FbankRanges } from '../engine/diarization/runs.ts';
 import type { RunOptions } from '../inference/worker-pool.ts';
 import type { Speaker } from '../transcript/types.ts';
+import { embedItems } from './embedding-tasks.ts';
 import type { TranscribeOptions } from './types.ts';
 import type { InferencePool } from './worker/inference-pool.ts';
 import type { LanguageQuestion } from './worker/protocol.ts';
-
-/** Items handed to a worker at a time: enough to fill batches of one length, few enough to share the work evenly. */
-const ITEMS_PER_TASK = 64;
 
 export interface Diarization extends Speech {
   /** Wall time. */
@@ -38,7 +33,12 @@ export async function diarizeRecording(work: DiarizationWork): Promise<Diarizati
   const { classes, hopSamples, totalSamples, options } = work;
   const { speakers, minSpeakers, maxSpeakers } = options;
   const speech = await diarize(
-    { classes, hopSamples, totalSamples, embed: (items) => embed(work, items) },
+    {
+      classes,
+      hopSamples,
+      totalSamples,
+      embed: async (items) => embedItems(items, { ...work, graph: await work.embeddingGraph() }),
+    },
     {
       ...(speakers === undefined ? {} : { speakers }),
       ...(minSpeakers === undefined ? {} : { minSpeakers }),
@@ -48,26 +48,6 @@ export async function diarizeRecording(work: DiarizationWork): Promise<Diarizati
   work.onProgress(1);
   const told = options.speakerEmbeddings ? speech.speakers : speech.speakers.map(withoutEmbedding);
   return { ...speech, speakers: told, seconds: (performance.now() - startedAt) / 1000 };
-}
-
-async function embed(work: DiarizationWork, items: readonly FbankRanges[]): Promise<Embeddings> {
-  const graph = await work.embeddingGraph();
-  const vectors = new Float32Array(items.length * EMBEDDING_SIZE);
-  const bandDifferences = new Float32Array(items.length);
-  let done = 0;
-  const tasks: Promise<void>[] = [];
-  for (let from = 0; from < items.length; from += ITEMS_PER_TASK) {
-    const part = items.slice(from, from + ITEMS_PER_TASK);
-    const task = work.pool.embed({ spool: work.spoolPath, graph, items: part }, work.run).then((embeddings) => {
-      vectors.set(embeddings.vectors, from * EMBEDDING_SIZE);
-      bandDifferences.set(embeddings.bandDifferences, from);
-      done += part.length;
-      work.onProgress(done / items.length);
-    });
-    tasks.push(task);
-  }
-  await Promise.all(tasks);
-  return { vectors, bandDifferences };
 }
 
 function withoutEmbedding({ embedding: _, ...speaker }: Speaker): Speaker {

@@ -7,47 +7,51 @@ const heard = (...pairs: readonly (readonly [string, number])[]) => new Map(pair
 const settled = (promise: Promise<unknown>) =>
   Promise.race([promise.then(() => true), new Promise((resolve) => setImmediate(() => resolve(false)))]);
 
-it('decides at once where one chunk is all there is', async () => {
+it('decides by one chunk where it is told that there is no other', async () => {
   const vote = new LanguageVote();
-  vote.start();
-  const verdict = await vote.ask(heard(['de', 0.7], ['nl', 0.2], ['en', 0.1]));
-  expect(verdict).toMatchObject({ language: 'de', probability: 0.7, runnerUp: { language: 'nl', probability: 0.2 } });
+  vote.cast(heard(['de', 0.7], ['nl', 0.2], ['en', 0.1]));
+  expect(await settled(vote.verdict)).toBe(false);
+  vote.close(1);
+  expect(await vote.verdict).toMatchObject({
+    language: 'de',
+    probability: 0.7,
+    runnerUp: { language: 'nl', probability: 0.2 },
+  });
 });
 
-it('waits for the chunks on their way, up to three, and tells all the same', async () => {
+it('decides by three chunks, however many follow', async () => {
   const vote = new LanguageVote();
-  for (let chunk = 0; chunk < 5; chunk++) vote.start();
-  const first = vote.ask(heard(['nl', 0.6], ['de', 0.4]));
-  const second = vote.ask(heard(['nl', 0.55], ['de', 0.45]));
-  expect(await settled(first)).toBe(false);
-  const third = vote.ask(heard(['de', 0.98], ['nl', 0.02]));
-  const verdicts = await Promise.all([first, second, third]);
+  vote.cast(heard(['nl', 0.6], ['de', 0.4]));
+  vote.cast(heard(['nl', 0.55], ['de', 0.45]));
+  expect(await settled(vote.verdict)).toBe(false);
+  vote.cast(heard(['de', 0.98], ['nl', 0.02]));
   // One clear chunk outweighs two doubtful ones.
-  expect(verdicts.map(({ language }) => language)).toEqual(['de', 'de', 'de']);
-  expect(verdicts[0]!.probability).toBeCloseTo(0.61, 9);
-  const late = await vote.ask(heard(['fr', 1]));
-  expect(late.language).toBe('de');
+  const { language, probability } = await vote.verdict;
+  expect(language).toBe('de');
+  expect(probability).toBeCloseTo(0.61, 9);
+  vote.close(40);
+  expect((await vote.verdict).language).toBe('de');
 });
 
-it('always decides, for the language heard most, once every chunk that was started has been heard', async () => {
+it('always decides, for the language heard most, once every chunk has been heard, whenever it is told how many there are', async () => {
   const ballot = fc.record({
     de: fc.double({ min: 0, max: 1, noNaN: true }),
     en: fc.double({ min: 0, max: 1, noNaN: true }),
     ja: fc.double({ min: 0, max: 1, noNaN: true }),
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(ballot, { minLength: 1, maxLength: 6 }), async (ballots) => {
+    fc.asyncProperty(fc.array(ballot, { minLength: 1, maxLength: 3 }), fc.nat(3), async (ballots, closedAfter) => {
       const vote = new LanguageVote();
-      for (const _ of ballots) vote.start();
-      const verdicts = await Promise.all(ballots.map((each) => vote.ask(new Map(Object.entries(each)))));
-      const counted = ballots.slice(0, 3);
+      ballots.forEach((each, index) => {
+        if (index === closedAfter) vote.close(ballots.length);
+        vote.cast(new Map(Object.entries(each)));
+      });
+      vote.close(ballots.length);
+      const verdict = await vote.verdict;
       const mean = (language: 'de' | 'en' | 'ja') =>
-        counted.reduce((sum, each) => sum + each[language], 0) / counted.length;
-      const best = Math.max(mean('de'), mean('en'), mean('ja'));
-      for (const verdict of verdicts) {
-        expect(verdict.probability).toBeCloseTo(best, 9);
-        expect(verdict.runnerUp.probability).toBeLessThanOrEqual(verdict.probability);
-      }
+        ballots.reduce((sum, each) => sum + each[language], 0) / ballots.length;
+      expect(verdict.probability).toBeCloseTo(Math.max(mean('de'), mean('en'), mean('ja')), 9);
+      expect(verdict.runnerUp.probability).toBeLessThanOrEqual(verdict.probability);
     }),
   );
 });

@@ -7,30 +7,41 @@ export interface LanguageVerdict {
 }
 
 /** Chunks that are heard before the language is decided, where there are so many. */
-const BALLOTS_WANTED = 3;
+export const BALLOTS_WANTED = 3;
 
 /**
  * Decides a recording's language by what its first chunks sound like: each adds its probabilities, so that a clear
- * chunk counts for more than a doubtful one. Chunks wait for the verdict while others are on their way.
+ * chunk counts for more than a doubtful one. Which chunks those are does not depend on how fast they were heard, so that
+ * the same recording has the same language in every run.
  */
 export class LanguageVote {
   readonly #sums = new Map<string, number>();
-  #started = 0;
+  #wanted = BALLOTS_WANTED;
   #ballots = 0;
   readonly #verdict = Promise.withResolvers<LanguageVerdict>();
 
-  /** A worker has taken a chunk, and will ask. */
-  start(): void {
-    this.#started++;
+  /** Resolves once all that are wanted have voted. */
+  get verdict(): Promise<LanguageVerdict> {
+    return this.#verdict.promise;
   }
 
-  ask(probabilities: ReadonlyMap<string, number>): Promise<LanguageVerdict> {
+  /** Adds the ballot of one of the first {@link BALLOTS_WANTED} chunks. */
+  cast(probabilities: ReadonlyMap<string, number>): void {
     this.#ballots++;
     for (const [language, probability] of probabilities) {
       this.#sums.set(language, (this.#sums.get(language) ?? 0) + probability);
     }
-    if (this.#ballots >= Math.min(BALLOTS_WANTED, this.#started)) this.#verdict.resolve(this.#leader());
-    return this.#verdict.promise;
+    this.#decide();
+  }
+
+  /** No chunk follows the `chunks` that were found. */
+  close(chunks: number): void {
+    this.#wanted = Math.min(BALLOTS_WANTED, chunks);
+    this.#decide();
+  }
+
+  #decide(): void {
+    if (this.#ballots > 0 && this.#ballots >= this.#wanted) this.#verdict.resolve(this.#leader());
   }
 
   #leader(): LanguageVerdict {

@@ -1,6 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { decodeToSpool } from '../audio/decode.ts';
 import { AudioSpool } from '../audio/spool.ts';
 import { DiaristError, toDiaristError } from '../core/errors.ts';
@@ -14,17 +11,16 @@ import { TRANSCRIPT_SCHEMA, type Transcript, type Warning } from '../transcript/
 import { joinSegmentTexts } from '../transcript/word-text.ts';
 import { type Diarization, diarizeRecording } from './diarization.ts';
 import { EMBEDDING_MODEL } from './engine-plan.ts';
-import { type LanguageVerdict, LanguageVote } from './language-vote.ts';
+import { BALLOTS_WANTED, type LanguageVerdict, LanguageVote } from './language-vote.ts';
 import { buildSegments } from './merge/build-segments.ts';
 import { ProgressMeter } from './progress-meter.ts';
+import { HOP_FOR_SPEECH, WINDOWS_PER_TASK } from './speech-search.ts';
+import { withSpool } from './spool-file.ts';
 import type { RunContext, TranscribeRequest } from './types.ts';
 import type { InferencePool } from './worker/inference-pool.ts';
 
-/** Segmentation windows handed to a worker at a time. */
-const WINDOWS_PER_TASK = 8;
-/** Hop of the segmentation windows: speakers are counted right where four windows hear every frame; for speech alone a quarter of overlap is enough. */
+/** Hop of the segmentation windows: speakers are counted right where four windows hear every frame. */
 const HOP_WITH_SPEAKERS = 2.5 * SAMPLE_RATE;
-const HOP_FOR_SPEECH = 7.5 * SAMPLE_RATE;
 
 /** Below this the language of a short recording is looked at twice. */
 const DOUBTFUL_LANGUAGE = 0.6;
@@ -54,18 +50,14 @@ export async function transcribeRecording(
   environment: RecordingEnvironment,
   context: RunContext,
 ): Promise<Transcript> {
-  const spoolFolder = join(environment.dataDir, 'spool');
-  await mkdir(spoolFolder, { recursive: true });
-  const spoolPath = join(spoolFolder, `${randomUUID()}.pcm`);
-  try {
-    return await new RecordingRun(request, environment, context, spoolPath).run();
-  } finally {
-    await rm(spoolPath, { force: true });
-  }
+  return withSpool(environment.dataDir, (spoolPath) =>
+    new RecordingRun(request, environment, context, spoolPath).run(),
+  );
 }
 
-/** A chunk and the silence before it, in seconds. */
+/** A chunk, its place among the others and the silence before it, in seconds. */
 interface PlacedChunk extends Chunk {
+  readonly index: number;
   readonly pauseBefore: Seconds;
 }
 
@@ -127,6 +119,7 @@ class RecordingRun {
     // A dictation: nothing else of this recording, nor of another, can use the other workers.
     this.#alone = this.#chunks.length + last.length === 1 && this.#environment.pool.isIdle;
     this.#schedule(last);
+    this.#vote.close(this.#chunks.length);
     timings.segment = this.#elapsed();
 
     const warnings: Warning[] = [...this.#environment.notes, ...audio.warnings];
@@ -177,21 +170,18 @@ class RecordingRun {
 
   async #decode(): Promise<Awaited<ReturnType<typeof decodeToSpool>>> {
     const { maxInputSeconds } = this.#environment;
-    const audio = await decodeToSpool(
-      { path: this.#request.path },
-      {
-        spoolPath: this.#spoolPath,
-        signal: this.#signal,
-        ...(maxInputSeconds === undefined ? {} : { maxSeconds: maxInputSeconds }),
-        onProgress: ({ decodedSeconds, totalSeconds }) => this.#meter.decoded(decodedSeconds, totalSeconds),
-        onSamples: (chunk, startSample) => {
-          const decoded = startSample + chunk.length;
-          const whole = Math.floor((decoded - WINDOW_SAMPLES) / this.#hopSamples) + 1;
-          const ready = whole - this.#scheduledWindows;
-          if (ready >= WINDOWS_PER_TASK) this.#scheduleWindows(whole);
-        },
+    const audio = await decodeToSpool(this.#request, {
+      spoolPath: this.#spoolPath,
+      signal: this.#signal,
+      ...(maxInputSeconds === undefined ? {} : { maxSeconds: maxInputSeconds }),
+      onProgress: ({ decodedSeconds, totalSeconds }) => this.#meter.decoded(decodedSeconds, totalSeconds),
+      onSamples: (chunk, startSample) => {
+        const decoded = startSample + chunk.length;
+        const whole = Math.floor((decoded - WINDOW_SAMPLES) / this.#hopSamples) + 1;
+        const ready = whole - this.#scheduledWindows;
+        if (ready >= WINDOWS_PER_TASK) this.#scheduleWindows(whole);
       },
-    );
+    });
     this.#meter.decoded(audio.seconds, audio.seconds);
     return audio;
   }
@@ -231,7 +221,7 @@ class RecordingRun {
       const pauseBefore = Math.max(0, (chunk.pieces[0]!.startSample - this.#lastChunkEnd) / SAMPLE_RATE);
       this.#lastChunkEnd = chunk.pieces.at(-1)!.endSample;
       this.#meter.found(chunk.samples / SAMPLE_RATE);
-      const placed = { ...chunk, pauseBefore };
+      const placed = { ...chunk, index: this.#chunks.length, pauseBefore };
       this.#chunks.push(placed);
       const work = this.#recognize(placed, this.#request.options.language);
       work.catch((error) => this.#stop.abort(error));
@@ -277,11 +267,9 @@ class RecordingRun {
       {
         rank: this.#environment.rank,
         signal: this.#signal,
-        onStart: () => {
-          if (language === undefined) this.#vote.start();
-        },
         onNotice: ({ probabilities }, reply) => {
-          void this.#vote.ask(probabilities).then((verdict) => {
+          if (chunk.index < BALLOTS_WANTED) this.#vote.cast(probabilities);
+          void this.#vote.verdict.then((verdict) => {
             this.#verdict = verdict;
             reply(verdict.language);
           });

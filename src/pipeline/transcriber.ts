@@ -1,13 +1,19 @@
 import { DiaristError } from '../core/errors.ts';
 import { chooseProvider } from '../inference/devices.ts';
 import { ModelStore } from '../models/store.ts';
+import { detectLanguage } from './detect-language.ts';
+import { embedVoice } from './embed-voice.ts';
 import { embeddingGraph, planEngine } from './engine-plan.ts';
 import { transcribeRecording } from './recording.ts';
-import type { EngineSettings, RunContext, TranscribeRequest, Transcriber } from './types.ts';
+import type { SpeechSearch } from './speech-search.ts';
+import { withSpool } from './spool-file.ts';
+import type { Engine, EngineSettings, RunContext, TranscribeRequest, VoiceRequest } from './types.ts';
 import { InferencePool } from './worker/inference-pool.ts';
 
+const BEFORE_ALL = Number.NEGATIVE_INFINITY;
+
 /** Starts an engine: resolves the models, writes missing graphs, starts the inference workers. */
-export async function createTranscriber(settings: EngineSettings): Promise<Transcriber> {
+export async function createTranscriber(settings: EngineSettings): Promise<Engine> {
   const store = new ModelStore({ cacheDir: settings.cacheDir });
   const { provider, note } = await chooseProvider(settings.device);
   const plan = await planEngine(settings, store, provider);
@@ -30,11 +36,31 @@ export async function createTranscriber(settings: EngineSettings): Promise<Trans
       return graph;
     },
   };
+  /** What a short question about a recording needs. */
+  const asking = <T>(
+    request: VoiceRequest,
+    { signal }: RunContext,
+    answer: (search: Omit<SpeechSearch, 'onRegions'>) => Promise<T>,
+  ): Promise<T> =>
+    withSpool(settings.dataDir, (spoolPath) =>
+      answer({
+        request,
+        spoolPath,
+        pool,
+        run: { rank: BEFORE_ALL, ...(signal === undefined ? {} : { signal }) },
+        maxInputSeconds: settings.maxInputSeconds,
+      }),
+    );
   return {
+    device: provider,
+    failed: pool.failed,
     transcribe(request: TranscribeRequest, context: RunContext = {}) {
       if (context.signal?.aborted === true) return Promise.reject(new DiaristError('cancelled', 'Cancelled.'));
       return transcribeRecording(request, { ...environment, rank: rank++ }, context);
     },
+    detectLanguage: (request, context = {}) => asking(request, context, detectLanguage),
+    embedVoice: (request, context = {}) =>
+      asking(request, context, (search) => embedVoice(search, environment.embeddingGraph)),
     close: () => pool.close(),
   };
 }

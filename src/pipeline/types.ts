@@ -10,7 +10,7 @@ export interface EngineSettings {
   readonly model: string;
   readonly device: Device;
   readonly computeType: ComputeType;
-  /** Inference threads in total; 0 means as many as there are physical cores. */
+  /** Inference threads in total; 0 means as many as there are logical processors. */
   readonly threads: number;
   /** Chunks decoded together; 0 lets the engine choose. */
   readonly batchSize: number;
@@ -78,7 +78,7 @@ export interface TranscriptPart {
   readonly text: string;
   readonly language: string;
   readonly words: readonly Word[];
-  /** Tokens of the text and the natural logarithms of their probabilities, where they are known. */
+  /** Mean natural logarithm of the probabilities of the text's tokens; 0 where nothing was said. */
   readonly avgLogprob: number;
 }
 
@@ -97,6 +97,19 @@ export interface EngineStatus {
   readonly pid?: number;
   readonly residentBytes?: number;
   readonly running: number;
+  /** Of the process that runs now; absent until it has told. */
+  readonly metrics?: EngineMetrics;
+}
+
+/** What an engine process has done since its start; every number only grows, but for `batchCapacity`. */
+export interface EngineMetrics {
+  /** Steps of the decoder; each advances all windows of one batch by a token. */
+  readonly decoderSteps: number;
+  /** Windows in those steps: over `decoderSteps * batchCapacity` it is how full the batches were. */
+  readonly decodedWindows: number;
+  readonly batchCapacity: number;
+  /** Seconds that tasks of a kind (`segment`, `recognize` …) were held by workers, summed over tasks that overlap. */
+  readonly taskSeconds: Readonly<Record<string, Seconds>>;
 }
 
 export type VoiceRequest = Pick<TranscribeRequest, 'id' | 'path' | 'format'>;
@@ -128,4 +141,13 @@ export interface Transcriber {
   /** Unit-length embedding of the one voice in a recording. Throws `no_speech` where nobody speaks. */
   embedVoice(request: VoiceRequest, context?: RunContext): Promise<readonly number[]>;
   close(): Promise<void>;
+}
+
+/** A transcriber that runs inference itself, and what its process tells about it. */
+export interface Engine extends Transcriber {
+  /** Where inference runs: `cpu`, `cuda` … */
+  readonly device?: string;
+  /** Resolves when the engine can do no more work; its process had better end. */
+  readonly failed?: Promise<Error>;
+  metrics?(): EngineMetrics;
 }

@@ -1,3 +1,4 @@
+import type { DiaristError } from '../../core/errors.ts';
 import { siblingModule } from '../../core/modules.ts';
 import type { Embeddings } from '../../engine/diarization/embed-ranges.ts';
 import { type RunOptions, WorkerPool } from '../../inference/worker-pool.ts';
@@ -15,6 +16,7 @@ export class InferencePool {
     this.#pool = new WorkerPool({ entry: siblingModule(import.meta.url, './thread'), threads: workers, setup }, [
       { name: 'segment', perThread: 1 },
       { name: 'recognize', perThread: setup.capacity },
+      { name: 'hear', perThread: 1 },
       { name: 'embed', perThread: 1 },
     ]);
   }
@@ -36,6 +38,16 @@ export class InferencePool {
   /** What a chunk says; null where it says nothing. */
   async recognize(task: TaskOf<'recognize'>, options: Run): Promise<RecognizedChunk | null> {
     return (await this.#run('recognize', { kind: 'recognize', ...task }, options)).chunk;
+  }
+
+  /** How likely each language is to be the one of a chunk. */
+  async hear(task: TaskOf<'hear'>, options: Run): Promise<ReadonlyMap<string, number>> {
+    return (await this.#run('hear', { kind: 'hear', ...task }, options)).probabilities;
+  }
+
+  /** Resolves when an inference thread has died: nothing runs here any more. */
+  get failed(): Promise<DiaristError> {
+    return this.#pool.failed;
   }
 
   /** Speaker embeddings of items of fbank ranges, in order. */

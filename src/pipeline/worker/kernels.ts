@@ -44,6 +44,8 @@ export class Kernels {
         return this.#segment(task);
       case 'recognize':
         return this.#recognize(task, context);
+      case 'hear':
+        return this.#hear(task, context);
       case 'embed':
         return this.#embed(task);
     }
@@ -66,9 +68,7 @@ export class Kernels {
   }
 
   async #recognize(task: Extract<WorkerTask, { kind: 'recognize' }>, context: TaskContext): Promise<WorkerResult> {
-    const { provider, threads, allThreads, arena, capacity } = this.#setup;
-    this.#whisper ??= openWhisper(this.#setup.whisper, { provider, threads, allThreads, arena, capacity });
-    const { recognizer, tokenizer } = await this.#whisper;
+    const { recognizer, tokenizer } = await this.#openWhisper();
     const { options } = task;
     let level = 0;
     const window = await recognizer.recognize({
@@ -148,11 +148,27 @@ export class Kernels {
     return placeWords(words, pieces);
   }
 
+  async #hear(task: Extract<WorkerTask, { kind: 'hear' }>, context: TaskContext): Promise<WorkerResult> {
+    const { recognizer } = await this.#openWhisper();
+    const probabilities = await recognizer.hear({
+      audio: () => readPieces(task.spool, task.pieces),
+      alone: task.alone,
+      cancelled: context.cancelled,
+    });
+    return { kind: 'hear', probabilities };
+  }
+
   async #embed(task: Extract<WorkerTask, { kind: 'embed' }>): Promise<WorkerResult> {
     this.#embedding ??= this.#openEmbedding(task.graph);
     const model = await this.#embedding;
     using spool = AudioSpool.open(task.spool);
     return { kind: 'embed', embeddings: await embedRanges(spool, task.items, model) };
+  }
+
+  #openWhisper(): ReturnType<typeof openWhisper> {
+    const { provider, threads, allThreads, arena, capacity } = this.#setup;
+    this.#whisper ??= openWhisper(this.#setup.whisper, { provider, threads, allThreads, arena, capacity });
+    return this.#whisper;
   }
 
   async #openEmbedding(graph: string): Promise<EmbeddingModel> {

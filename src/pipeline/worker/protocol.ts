@@ -41,6 +41,13 @@ export type WorkerTask =
       readonly options: RecognitionOptions;
     }
   | {
+      /** Which language is this? */
+      readonly kind: 'hear';
+      readonly spool: string;
+      readonly pieces: readonly ChunkPiece[];
+      readonly alone: boolean;
+    }
+  | {
       readonly kind: 'embed';
       readonly spool: string;
       /** Graph of the embedding model. */
@@ -53,6 +60,8 @@ export type WorkerResult =
   | { readonly kind: 'segment'; readonly classes: Uint8Array }
   /** Null where nothing was said. */
   | { readonly kind: 'recognize'; readonly chunk: RecognizedChunk | null; readonly languageProbability: number }
+  /** By ISO 639-1 code; they add up to 1. */
+  | { readonly kind: 'hear'; readonly probabilities: ReadonlyMap<string, number> }
   | { readonly kind: 'embed'; readonly embeddings: Embeddings };
 
 /** A recognition that has heard its chunk and asks for the recording's language. */

@@ -21,6 +21,8 @@ const MAX_TOKENS = TEXT_CONTEXT / 2;
 const MAX_PROMPT_TOKENS = TEXT_CONTEXT / 2 - 1;
 /** How often a growing text is looked at for loops. */
 const LOOP_CHECK_TOKENS = 32;
+/** Of a window whose text nobody asks for: it may sit beside windows of any number of beams. */
+const NO_BEAMS = 0;
 /** Encoder positions in a second of audio. */
 const POSITIONS_PER_SECOND = 50;
 
@@ -121,9 +123,28 @@ export class Recognizer {
   recognize(task: RecognitionTask): Promise<RecognizedWindow> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ task, resolve, reject });
-      this.#news.resolve();
-      if (!this.#running) void this.#run();
+      this.#wake();
     });
+  }
+
+  /** How likely each language is in a window. Its text is not decoded, and it goes before the windows that wait. */
+  async hear(task: Pick<RecognitionTask, 'audio' | 'alone' | 'cancelled'>): Promise<ReadonlyMap<string, number>> {
+    if (!this.#tokenizer.multilingual) return new Map([['en', 1]]);
+    const heard = Promise.withResolvers<ReadonlyMap<string, number>>();
+    const language = (probabilities: ReadonlyMap<string, number>): never => {
+      heard.resolve(probabilities);
+      // Nobody waits for the text: its slot is free again.
+      throw new DiaristError('cancelled', 'Cancelled.');
+    };
+    const window = { ...task, language, task: 'transcribe', beams: NO_BEAMS, attention: false } as const;
+    this.#waiting.unshift({ task: window, resolve: () => {}, reject: heard.reject });
+    this.#wake();
+    return heard.promise;
+  }
+
+  #wake(): void {
+    this.#news.resolve();
+    if (!this.#running) void this.#run();
   }
 
   async #run(): Promise<void> {
@@ -160,7 +181,9 @@ export class Recognizer {
   async #fill(): Promise<void> {
     while (this.#active.length < this.#model.capacity) {
       const beams = this.#active.find(({ language }) => language !== undefined)?.task.beams;
-      const index = this.#waiting.findIndex(({ task }) => beams === undefined || task.beams === beams);
+      const index = this.#waiting.findIndex(
+        ({ task }) => beams === undefined || task.beams === beams || task.beams === NO_BEAMS,
+      );
       if (index < 0) return;
       const [next] = this.#waiting.splice(index, 1);
       if (isCancelled(next!)) continue;
