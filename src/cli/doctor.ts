@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
 import type { CheckResult, CheckStatus } from './doctor-checks.ts';
-import { neededModels } from './needed-models.ts';
+import { neededModels } from '../models/needed-models.ts';
 import { type Style, styled } from './terminal.ts';
 
 const SIGNS: Readonly<Record<CheckStatus, readonly [string, Style]>> = {

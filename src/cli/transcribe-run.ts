@@ -9,7 +9,7 @@ import type { TranscribeOptions } from '../pipeline/types.ts';
 import { findFormat, renderTranscript } from '../transcript/formats.ts';
 import type { Transcript } from '../transcript/types.ts';
 import type { Interruption } from './interruption.ts';
-import { neededModels } from './needed-models.ts';
+import { neededModels } from '../models/needed-models.ts';
 import { exists, inputName, type OutputFile, prepareFolder, resultNames, writeFiles } from './outputs.ts';
 import { writeToStandardOutput } from './standard-output.ts';
 import type { ResultPlan } from './transcribe-options.ts';
