@@ -44,10 +44,9 @@ describe('renderAsr', () => {
   });
 
   it('warns where embeddings were asked for without speakers', () => {
-    const { diarization: _, ...models } = conversation.models;
-    const body = renderAsr({ ...conversation, models, speakers: [], turns: [] }, { ...plain, speakerEmbeddings: true });
+    const body = renderAsr({ ...conversation, speakers: [], turns: [] }, { ...plain, speakerEmbeddings: true });
     expect(body.speaker_embeddings).toEqual({});
-    expect(body.warnings.at(-1)?.code).toBe('embeddings_need_diarization');
+    expect(body.warnings.at(-1)?.code).toBe('no_speaker_embeddings');
   });
 
   it('answers silence with no segments, no language and the warning', () => {

@@ -49,13 +49,14 @@ function speakerEmbeddings(
   };
 }
 
-/** Embeddings that were asked for together with `diarize=false` cannot be had: nobody knows who the speakers are. */
+/** Without speakers there are no embeddings, and whoever asked for them hears so. */
 function missingEmbeddings(transcript: Transcript, { speakerEmbeddings: asked }: AsrRenderOptions): Warning[] {
-  if (!asked || transcript.models.diarization !== undefined) return [];
+  const spoken = transcript.segments.length > 0;
+  if (!asked || !spoken || transcript.speakers.some(({ embedding }) => embedding !== undefined)) return [];
   return [
     {
-      code: 'embeddings_need_diarization',
-      message: 'There are no speaker embeddings because diarization was off: send diarize=true.',
+      code: 'no_speaker_embeddings',
+      message: 'There are no speaker embeddings, because the speakers were not told apart: send diarize=true.',
     },
   ];
 }

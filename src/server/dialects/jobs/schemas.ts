@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { flag, optionalText, webserviceOptionShape } from '../../webservice-options.ts';
 
-const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 
 const time = (meaning: string) => z.iso.datetime().meta({ description: meaning });
 

@@ -1,0 +1,50 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { attachmentOf } from '../../attachment.ts';
+import { takeRecording } from '../../recording-field.ts';
+import { requestedFormat } from '../../requested-format.ts';
+import type { Dialect, ServerContext } from '../../types.ts';
+import { warningsHeader } from '../../warnings-header.ts';
+import { defaultJobOptions, parseFields, withWebserviceOptions } from '../../webservice-options.ts';
+import { detectLanguage } from './detect-language.ts';
+import { renderAsr } from './render.ts';
+import { asrFieldsSchema } from './schemas.ts';
+
+/**
+ * The whisper webservice: `POST /asr` and `POST /detect-language`, as whisperx-asr-service and whisper-asr-webservice
+ * have them and Speakr, Bazarr and scripts for Subgen call them.
+ */
+export const asrDialect: Dialect = (app, context) => {
+  app.post('/asr', { config: { envelope: 'asr' } }, (request, reply) => transcribe(request, reply, context));
+  app.post('/detect-language', { config: { envelope: 'asr' } }, (request) => detectLanguage(request, context));
+};
+
+async function transcribe(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { uploads, models, answers }: ServerContext,
+): Promise<FastifyReply> {
+  await using form = await uploads.read(request, { files: ['audio_file'], query: 'wins' });
+  const asked = parseFields(asrFieldsSchema, form.fields);
+  const format = requestedFormat(asked.output_format || asked.output, 'output_format');
+  const options = withWebserviceOptions(defaultJobOptions(await models.resolve(asked.model)), asked);
+  const file = takeRecording(form, ['audio_file']);
+  // These callers give a recording up after a few quick refusals: they wait in the queue instead.
+  const answer = await answers.transcribe(request, reply, { file, options, dialect: 'asr' }, { waitInQueue: true });
+  if (answer === undefined) return reply;
+  const { transcript } = answer;
+  reply.headers(warningsHeader(transcript));
+  if (format.name === 'json') {
+    const body = renderAsr(transcript, {
+      textAsSegments: asked.text_as_segments === true,
+      speakerEmbeddings: options.speakerEmbeddings,
+    });
+    return reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
+  }
+  return reply
+    .type(format.name === 'srt' ? SRT_CONTENT_TYPE : format.contentType)
+    .header('content-disposition', attachmentOf(file.name, format.extension))
+    .send(format.render(transcript, { recordingName: file.name }));
+}
+
+/** Bazarr and the clients of whisper-asr-webservice know subtitles as plain text. */
+const SRT_CONTENT_TYPE = 'text/plain; charset=utf-8';
