@@ -3,7 +3,8 @@
  * and whether trying again without a change can help. Every message is one sentence that says what to do.
  *
  * Exit codes: 1 unexpected failure or doctor found a problem, 2 wrong usage, 3 input cannot be read, 4 model missing or
- * broken, 5 the engine failed (crash, memory, time), 6 output cannot be written, 7 network, 130 interrupted.
+ * broken, 5 the engine failed (crash, memory, time) or did less than asked for with --strict, 6 output cannot be written,
+ * 7 network, 130 interrupted.
  */
 export const ERROR_CATALOGUE = {
   usage: { exitCode: 2, httpStatus: 400, retryable: false },
@@ -35,6 +36,7 @@ export const ERROR_CATALOGUE = {
   unauthorized: { exitCode: 2, httpStatus: 401, retryable: false },
   forbidden: { exitCode: 2, httpStatus: 403, retryable: false },
   not_found: { exitCode: 2, httpStatus: 404, retryable: false },
+  method_not_allowed: { exitCode: 2, httpStatus: 405, retryable: false },
   forbidden_address: { exitCode: 2, httpStatus: 400, retryable: false },
   input_gone: { exitCode: 3, httpStatus: 410, retryable: false },
   not_finished: { exitCode: 1, httpStatus: 409, retryable: false },

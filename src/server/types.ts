@@ -30,6 +30,9 @@ export interface Client {
 declare module 'fastify' {
   interface FastifyRequest {
     client: Client;
+    /** Job that the request made or joined, and code of the error it was answered with: for logs and metrics. */
+    jobId: string | undefined;
+    errorCode: string | undefined;
   }
   interface FastifyContextConfig {
     envelope?: Envelope;
@@ -98,7 +101,8 @@ export interface Answer {
 export interface Answers {
   /**
    * Submits and waits. Sets `X-Diarist-Job`. When the client hangs up, the wait ends (see {@link Jobs.wait}). With
-   * `Prefer: respond-async` the reply is sent here (202 with the job) and undefined returned. Throws the job's error.
+   * `Prefer: respond-async` the reply is sent here (202 with the job) and undefined returned: the route returns `reply`
+   * then. Throws the job's error.
    */
   transcribe(
     request: FastifyRequest,

@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DiaristError } from '../core/errors.ts';
+import type { Job, Jobs, QueuePlace, Submission } from '../jobs/types.ts';
+import { hangUpSignal } from './hang-up.ts';
+import type { Answer, Answers } from './types.ts';
+
+/** Submits what a dialect parsed and waits for the transcript, as the client asked (RFC 7240: `Prefer`). */
+export class JobAnswers implements Answers {
+  readonly #jobs: Jobs;
+
+  constructor(jobs: Jobs) {
+    this.#jobs = jobs;
+  }
+
+  async transcribe(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    submission: Omit<Submission, 'client' | 'durable'>,
+    options: { readonly waitInQueue?: boolean } = {},
+  ): Promise<Answer | undefined> {
+    const durable = prefersAsync(request.headers.prefer);
+    const { job } = await this.#jobs.submit(
+      { ...submission, client: request.client.id, durable },
+      { wait: options.waitInQueue === true },
+    );
+    request.jobId = job.id;
+    reply.header('x-diarist-job', job.id);
+    if (durable) {
+      reply.code(202).header('location', `/api/jobs/${job.id}`).header('preference-applied', 'respond-async');
+      await reply.send(accepted(job, this.#jobs.place(job.id)));
+      return undefined;
+    }
+    const ended = await this.#jobs.wait(job.id, hangUpSignal(request));
+    return { job: ended, transcript: this.#transcriptOf(ended) };
+  }
+
+  hangUp(request: FastifyRequest): AbortSignal {
+    return hangUpSignal(request);
+  }
+
+  #transcriptOf(job: Job): Answer['transcript'] {
+    if (job.state === 'failed') {
+      throw new DiaristError(job.error?.code ?? 'internal', job.error?.message ?? 'The job failed.');
+    }
+    const transcript = job.state === 'succeeded' ? this.#jobs.transcript(job.id) : undefined;
+    if (transcript === undefined) {
+      throw new DiaristError('cancelled', 'The job was cancelled before it was done; send the recording again.');
+    }
+    return transcript;
+  }
+}
+
+/** `Prefer: respond-async`, possibly among other preferences. */
+function prefersAsync(header: string | string[] | undefined): boolean {
+  const preferences = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',');
+  return preferences.some((preference) => preference.split(';')[0]?.trim().toLowerCase() === 'respond-async');
+}
+
+function accepted(job: Job, place: QueuePlace | undefined): Record<string, unknown> {
+  return {
+    id: job.id,
+    state: job.state,
+    progress: job.progress,
+    createdAt: new Date(job.createdAt).toISOString(),
+    ...(place !== undefined && { queuePosition: place.position, etaSeconds: place.etaSeconds }),
+    links: { self: `/api/jobs/${job.id}`, transcript: `/api/jobs/${job.id}/transcript` },
+  };
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { FastifyRequest } from 'fastify';
+import { DiaristError } from '../../core/errors.ts';
+import type { Form, FormOptions, Uploads } from '../types.ts';
+import { readText } from './body-text.ts';
+import { writeToDisk } from './file-sink.ts';
+import { ReceivedForm } from './received-form.ts';
+
+export interface UploadLimits {
+  /** Folder of received files. */
+  readonly folder: string;
+  /** Largest file; 0 means any. */
+  readonly maxFileBytes: number;
+  readonly maxFieldBytes: number;
+  readonly maxFields: number;
+}
+
+/** Most files that one request may bring: a recording and a few that belong to it. */
+const MAX_FILES = 8;
+const MAX_FIELD_NAME_BYTES = 200;
+const MAX_PART_HEADERS = 32;
+
+/** Receives bodies of every kind that clients send, files straight to disk. */
+export class RequestUploads implements Uploads {
+  readonly #limits: UploadLimits;
+
+  constructor(limits: UploadLimits) {
+    this.#limits = limits;
+  }
+
+  async read(request: FastifyRequest, options: FormOptions): Promise<Form> {
+    const form = new ReceivedForm();
+    try {
+      await this.#readBody(request, form, options);
+      if (options.query === 'wins') form.override(queryForm(request));
+      form.adoptLoneFile(options.files);
+      return form;
+    } catch (error) {
+      await form[Symbol.asyncDispose]();
+      throw bodyError(error, request);
+    }
+  }
+
+  async #readBody(request: FastifyRequest, form: ReceivedForm, options: FormOptions): Promise<void> {
+    const type = mediaType(request.headers['content-type']);
+    if (type === 'multipart/form-data') await this.#readMultipart(request, form);
+    else if (type === 'application/x-www-form-urlencoded') {
+      for (const [name, value] of new URLSearchParams(await this.#text(request))) form.addField(name, value);
+    } else if (type === 'application/json' || type.endsWith('+json')) await this.#readJson(request, form, options);
+    else if (/^(audio|video)\/|^application\/octet-stream$/.test(type)) {
+      const field = options.files[0];
+      if (field !== undefined) form.addFile(field, await this.#save(request.raw, field));
+    } else if (hasBody(request)) {
+      throw new DiaristError(
+        'invalid_request',
+        'The body must be multipart/form-data, application/json or application/x-www-form-urlencoded: set Content-Type.',
+      );
+    }
+  }
+
+  async #readMultipart(request: FastifyRequest, form: ReceivedForm): Promise<void> {
+    const { maxFieldBytes, maxFields } = this.#limits;
+    const parts = request.parts({
+      limits: {
+        // Counted while the file is written, so that the error is ours and names the limit.
+        fileSize: Number.MAX_SAFE_INTEGER,
+        fieldNameSize: MAX_FIELD_NAME_BYTES,
+        fieldSize: maxFieldBytes,
+        fields: maxFields,
+        files: MAX_FILES,
+        parts: maxFields + MAX_FILES,
+        headerPairs: MAX_PART_HEADERS,
+      },
+    });
+    for await (const part of parts) {
+      if (part.type === 'file') {
+        const file = await this.#save(part.file, part.filename ?? part.fieldname);
+        try {
+          form.addFile(part.fieldname, file);
+        } catch (error) {
+          form.addFile(`refused-${randomUUID()}`, file);
+          throw error;
+        }
+      } else if (part.valueTruncated) {
+        throw new DiaristError(
+          'input_too_large',
+          `${part.fieldname} is longer than ${maxFieldBytes} bytes: shorten it.`,
+          {
+            param: part.fieldname,
+          },
+        );
+      } else {
+        // The plugin parses parts that call themselves JSON; a field is text here.
+        form.addField(part.fieldname, typeof part.value === 'string' ? part.value : JSON.stringify(part.value));
+      }
+    }
+  }
+
+  async #readJson(request: FastifyRequest, form: ReceivedForm, options: FormOptions): Promise<void> {
+    const body = request.body ?? parseJson(await this.#text(request));
+    const read = options.json?.(body) ?? { fields: plainFields(body) };
+    for (const [name, value] of Object.entries(read.fields)) {
+      for (const one of Array.isArray(value) ? value : [value]) form.addField(name, one);
+    }
+    const field = options.files[0];
+    if (read.audio !== undefined && field !== undefined) {
+      const bytes = Buffer.from(read.audio.base64, 'base64');
+      form.addFile(field, await this.#save(Readable.from([bytes]), read.audio.name));
+    }
+  }
+
+  #text(request: FastifyRequest): Promise<string> {
+    return readText(request.raw, this.#limits.maxFieldBytes);
+  }
+
+  #save(source: NodeJS.ReadableStream, name: string) {
+    return writeToDisk(source, name, { folder: this.#limits.folder, maxBytes: this.#limits.maxFileBytes });
+  }
+}
+
+function mediaType(header: string | undefined): string {
+  return (header ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
+function hasBody(request: FastifyRequest): boolean {
+  const length = request.headers['content-length'];
+  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+function queryForm(request: FastifyRequest): ReceivedForm {
+  const form = new ReceivedForm();
+  const start = request.url.indexOf('?');
+  if (start >= 0) {
+    for (const [name, value] of new URLSearchParams(request.url.slice(start + 1))) form.addField(name, value);
+  }
+  return form;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new DiaristError('invalid_request', 'The body is no valid JSON: check it for a missing quote or comma.', {
+      cause: error,
+    });
+  }
+}
+
+/** Fields of a JSON object that are texts, numbers, switches or lists of them; null means not given. */
+function plainFields(body: unknown): Record<string, string | string[]> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new DiaristError('invalid_request', 'The body must be a JSON object with the fields of the request.');
+  }
+  const fields: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(body)) {
+    if (value === null || value === undefined) continue;
+    fields[name] = Array.isArray(value) ? value.map(plainText) : plainText(value);
+  }
+  return fields;
+}
+
+function plainText(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** Errors of the parser and of the connection, as errors of the request. */
+function bodyError(error: unknown, request: FastifyRequest): unknown {
+  if (error instanceof DiaristError) return error;
+  if (request.raw.destroyed && !request.raw.complete) {
+    return new DiaristError('cancelled', 'The client hung up before it had sent the whole request.', { cause: error });
+  }
+  const { code, message } = error as { code?: string; message?: string };
+  if (code === 'FST_FIELDS_LIMIT' || code === 'FST_PARTS_LIMIT' || code === 'FST_FILES_LIMIT') {
+    return new DiaristError('input_too_large', 'The request has too many fields or files: send fewer.', {
+      cause: error,
+    });
+  }
+  if (code?.startsWith('FST_') || MALFORMED.test(message ?? '')) {
+    return new DiaristError(
+      'invalid_request',
+      'The multipart body is broken (missing boundary, cut off, or a malformed part): send it again as multipart/form-data.',
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+/** What the multipart parser says of bodies that are none. Source: @fastify/busboy, lib/types/multipart.js. */
+const MALFORMED = /multipart|boundary|part terminated|malformed|unexpected end/i;
