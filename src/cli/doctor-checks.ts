@@ -8,6 +8,7 @@ import { ffmpegInstallCommand } from '../audio/ffmpeg.ts';
 import type { Config } from '../config/config.ts';
 import { toDiaristError } from '../core/errors.ts';
 import { formatBytes } from '../models/disk-space.ts';
+import type { NeededModel } from '../models/needed-models.ts';
 import { ModelStore } from '../models/store.ts';
 import { prepareFolder } from './outputs.ts';
 
@@ -134,8 +135,11 @@ export async function checkFolder(name: string, folder: string, variable: string
   return { name, status, finding, remedy: `free some space, or name a folder on a larger disk in ${variable}` };
 }
 
-/** The models of a transcription with speakers. One that is not here yet is fetched at first use. */
-export async function checkModel(config: Config, reference: string): Promise<CheckResult> {
+/**
+ * The models of a transcription with speakers. One that is not here yet is fetched at first use; without an optional one
+ * there are words, but no speakers.
+ */
+export async function checkModel(config: Config, { name: reference, optional }: NeededModel): Promise<CheckResult> {
   const { cacheDir } = config.settings;
   const store = new ModelStore({ cacheDir, env: config.environment });
   const name = `model ${reference}`;
@@ -146,16 +150,21 @@ export async function checkModel(config: Config, reference: string): Promise<Che
     const forbidden = offline !== undefined && !['', '0', 'false', 'no', 'off'].includes(offline.toLowerCase());
     return {
       name,
-      status: forbidden ? 'problem' : 'warning',
-      finding: forbidden ? 'not on this machine, and HF_HUB_OFFLINE is set' : 'not on this machine yet',
+      status: forbidden && !optional ? 'problem' : 'warning',
+      finding: forbidden
+        ? `not on this machine, and HF_HUB_OFFLINE is set${optional ? WITHOUT_SPEAKERS : ''}`
+        : 'not on this machine yet',
       remedy: `run "diarist models pull ${reference}"${forbidden ? ' without it' : ', or wait for the first transcription to fetch it'}`,
     };
   } catch (error) {
     const failure = toDiaristError(error);
     const remedy = failure.code === 'unknown_model' ? 'give another --model or DIARIST_MODEL' : 'see the message';
-    return { name, status: 'problem', finding: failure.message, remedy };
+    if (!optional) return { name, status: 'problem', finding: failure.message, remedy };
+    return { name, status: 'warning', finding: `${failure.message}${WITHOUT_SPEAKERS}`, remedy };
   }
 }
+
+const WITHOUT_SPEAKERS = ' (transcripts will have no speakers)';
 
 /** Memory that programs can still get, in bytes; what the kernel can drop counts as free. */
 function availableMemory(): number {

@@ -78,6 +78,10 @@ describe('diarist doctor', () => {
     const offline = await doctor({ HF_HUB_OFFLINE: '1' }, '--json');
     expect(offline.code).toBe(1);
     expect(offline.find('model base')).toMatchObject({ status: 'problem' });
+    expect(offline.find('model campplus')).toMatchObject({
+      status: 'warning',
+      finding: expect.stringContaining('transcripts will have no speakers'),
+    });
   });
 
   it('fails where the device that is wanted cannot be used', async ({ skip }) => {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
-import type { CheckResult, CheckStatus } from './doctor-checks.ts';
 import { neededModels } from '../models/needed-models.ts';
+import type { CheckResult, CheckStatus } from './doctor-checks.ts';
 import { type Style, styled } from './terminal.ts';
 
 const SIGNS: Readonly<Record<CheckStatus, readonly [string, Style]>> = {
@@ -44,7 +44,7 @@ async function examine(flags: { readonly model?: string; readonly device?: strin
     checks.checkMemory(config),
     checks.checkFolder('cache', settings.cacheDir, 'DIARIST_CACHE'),
     checks.checkFolder('data', settings.dataDir, 'DIARIST_DATA'),
-    ...neededModels(settings.model).map((name) => checks.checkModel(config, name)),
+    ...neededModels(settings.model).map((model) => checks.checkModel(config, model)),
   ]);
 }
 

@@ -1,3 +1,5 @@
+import { DiaristError } from '../core/errors.ts';
+
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 type StopSignal = keyof typeof EXIT_CODES;
@@ -7,6 +9,20 @@ export interface Interruption extends Disposable {
   readonly signal: AbortSignal;
   /** Exit code that tells which signal came (128 + its number), or undefined. */
   exitCode(): number | undefined;
+}
+
+/** What a command throws that a signal ended; its exit code tells which. */
+export class Interrupted extends DiaristError {
+  readonly #exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super('cancelled', message);
+    this.#exitCode = exitCode;
+  }
+
+  override get exitCode(): number {
+    return this.#exitCode;
+  }
 }
 
 /** Listens to Ctrl-C and the signals of a service stop until disposed of. */

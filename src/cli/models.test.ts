@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -62,8 +62,14 @@ test('pull, path, list, verify and remove, as a person uses them', async () => {
   expect(broken).toMatchObject({ code: 4, out: expect.stringContaining('model.bin has changed') });
   expect(broken.err).toContain(`diarist models pull ${REFERENCE}`);
 
+  const { weightHash } = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8')) as { weightHash: string };
+  const graphs = ['1'.repeat(24), weightHash.slice(0, 24)].map((hash) =>
+    join(folder.path, 'cache', 'graphs', `whisper-1-int8-${hash}`),
+  );
+  for (const set of graphs) mkdirSync(set, { recursive: true });
   expect((await models('remove', REFERENCE)).code).toBe(0);
   expect(existsSync(dir)).toBe(false);
+  expect(graphs.map((set) => existsSync(set))).toEqual([true, false]);
   expect(await models('path', REFERENCE)).toMatchObject({ code: 4, out: '' });
   expect(await models('pull', 'bsae')).toMatchObject({ code: 2, err: expect.stringContaining('did you mean base?') });
 });
@@ -77,18 +83,21 @@ test('import puts a folder under a name', async () => {
   expect((await run(folder.path, 'http://127.0.0.1:9', 'path', 'ours')).out).toContain(join('cache', 'models', 'ours'));
 });
 
-test('Ctrl-C ends a pull at once with 130, and nothing looks whole', async () => {
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s ends a pull at once with %i, and nothing looks whole', async (signal, exitCode) => {
   using folder = scratchFolder();
   await using hub = await publish(folder.path);
   const child = start(folder.path, hub.endpoint, ['pull', REFERENCE]);
   // The server falls silent in the middle, and that is when the person loses patience.
   const fallSilent = () => {
-    child.kill('SIGINT');
+    child.kill(signal);
     return new Promise(() => {});
   };
   Object.assign(hub.faults, { cutAfterBytes: 4000, cuts: 1, beforeCut: fallSilent });
   const [err] = await Promise.all([text(child.stderr), once(child, 'close')]);
-  expect(child.exitCode).toBe(130);
+  expect(child.exitCode).toBe(exitCode);
   expect(err).toContain('the same command goes on from there');
   expect(await run(folder.path, hub.endpoint, 'path', REFERENCE)).toMatchObject({ code: 4 });
   expect(await run(folder.path, hub.endpoint, 'pull', REFERENCE)).toMatchObject({ code: 0 });

@@ -4,7 +4,7 @@ import { DiaristError } from '../core/errors.ts';
 import { removeGraphsOf } from '../inference/graph-sweep.ts';
 import { formatBytes } from '../models/disk-space.ts';
 import { type ModelListing, ModelStore } from '../models/store.ts';
-import { listenForInterruption } from './interruption.ts';
+import { Interrupted, listenForInterruption } from './interruption.ts';
 import { ModelProgress } from './model-progress.ts';
 import { writeToStandardOutput } from './standard-output.ts';
 
@@ -114,8 +114,9 @@ async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Prom
   try {
     return await work(interruption.signal);
   } catch (error) {
-    if (!interruption.signal.aborted) throw error;
-    throw new DiaristError('cancelled', 'Stopped; what has arrived is kept, and the same command goes on from there.');
+    const exitCode = interruption.exitCode();
+    if (exitCode === undefined) throw error;
+    throw new Interrupted('Stopped; what has arrived is kept, and the same command goes on from there.', exitCode);
   }
 }
 

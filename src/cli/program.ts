@@ -9,7 +9,7 @@ Exit codes
   2    wrong usage: an unknown option, model, format or language, or a wrong setting
   3    a recording cannot be read
   4    a model is missing or broken
-  5    the engine failed: crash, memory, time, device
+  5    the engine failed (crash, memory, time, device), or with --strict something could only be done in part
   6    a result cannot be written
   7    the network failed
   130  interrupted (143 when ended by SIGTERM)

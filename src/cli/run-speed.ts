@@ -15,7 +15,7 @@ const SETTLED_FRACTION = 0.02;
 
 /** Adds up the progress of recordings that run at the same time. */
 export class RunSpeed {
-  readonly #total: number;
+  #total: number;
   readonly #now: () => number;
   readonly #latest = new Map<string, { fraction: number; doneSeconds: number }>();
   #startedAt: number | undefined;
@@ -31,10 +31,16 @@ export class RunSpeed {
     this.#latest.set(progress.id, { fraction: progress.fraction, doneSeconds: progress.doneSeconds });
   }
 
-  /** A recording that failed or was done: nothing of it is left to do. */
+  /** A recording that failed or was done: nothing of it is left to do. One that never began tells nothing of the pace. */
   settle(id: string): void {
-    this.#startedAt ??= this.#now();
-    this.#latest.set(id, { fraction: 1, doneSeconds: this.#latest.get(id)?.doneSeconds ?? 0 });
+    const latest = this.#latest.get(id);
+    if (latest === undefined) this.leaveOut();
+    else this.#latest.set(id, { fraction: 1, doneSeconds: latest.doneSeconds });
+  }
+
+  /** A recording of the run on which no work is to be done. */
+  leaveOut(): void {
+    this.#total--;
   }
 
   standing(): RunStanding {
@@ -44,7 +50,7 @@ export class RunSpeed {
       sum += latest.fraction;
       doneSeconds += latest.doneSeconds;
     }
-    const fraction = this.#total === 0 ? 1 : Math.min(1, sum / this.#total);
+    const fraction = this.#total <= 0 ? 1 : Math.min(1, sum / this.#total);
     const elapsed = this.#startedAt === undefined ? 0 : (this.#now() - this.#startedAt) / 1000;
     const settled = elapsed >= SETTLED_AFTER_SECONDS && fraction >= SETTLED_FRACTION;
     return {

@@ -97,6 +97,9 @@ export function resultPlan(flags: TranscribeFlags, inputs: number, onTerminal: b
     folder,
     times: flags.times === true || readable,
   };
+  if (!flags.diarize && plan.formats.includes('rttm')) {
+    throw new DiaristError('usage', 'rttm holds nothing but speakers: leave out --no-diarize, or choose another -f.');
+  }
   if (folder === undefined && plan.formats.length > 1) {
     throw new DiaristError('usage', `${plan.formats.length} formats need a folder for their files: add -o DIR.`);
   }

@@ -47,6 +47,22 @@ describe('RunSpeed', () => {
     speed.settle('a');
     expect(speed.standing().fraction).toBeCloseTo(0.6);
   });
+
+  it('counts no recording on which no work is done', () => {
+    let now = 0;
+    const speed = new RunSpeed(10, () => now);
+    for (let skipped = 0; skipped < 6; skipped++) speed.leaveOut();
+    speed.settle('missing');
+    speed.settle('missing too');
+    now = 60_000;
+    speed.update(progressOf('a', 0, 100));
+    now = 64_000;
+    speed.update(progressOf('a', 0.5, 100));
+    expect(speed.standing()).toEqual({ fraction: 0.25, speed: 12.5, secondsLeft: 12 });
+    speed.settle('a');
+    speed.settle('never begun');
+    expect(speed.standing().fraction).toBe(1);
+  });
 });
 
 describe('the live line', () => {

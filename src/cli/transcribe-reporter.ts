@@ -113,6 +113,7 @@ class TextReporter implements TranscribeReporter {
   }
 
   skipped(name: string, paths: readonly string[]): void {
+    this.#speed.leaveOut();
     this.#settled++;
     this.#print(`${this.#mark('-', 'dim')}${name}: already done (${paths.join(', ')}); --overwrite does it again`);
   }
@@ -218,6 +219,7 @@ class JsonReporter implements TranscribeReporter {
   }
 
   skipped(name: string, paths: readonly string[]): void {
+    this.#speed.leaveOut();
     this.#write({ type: 'skipped', input: name, outputs: paths });
   }
 

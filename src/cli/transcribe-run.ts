@@ -1,15 +1,17 @@
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type LocalRecording, openSource } from '../audio/sources.ts';
+import { openSource } from '../audio/sources.ts';
 import type { Config } from '../config/config.ts';
-import { DiaristError, toDiaristError } from '../core/errors.ts';
+import { DiaristError, type ErrorCode, toDiaristError } from '../core/errors.ts';
 import { EngineHost, type EngineHostEvent, engineHostOptions } from '../host/engine-host.ts';
 import { createSpoolFolder, removeSpoolFolder } from '../host/spool-folder.ts';
+import { catalogueEntry } from '../models/catalogue.ts';
+import { type NeededModel, neededModels } from '../models/needed-models.ts';
 import { ModelStore } from '../models/store.ts';
 import type { TranscribeOptions } from '../pipeline/types.ts';
 import { findFormat, renderTranscript } from '../transcript/formats.ts';
 import type { Transcript } from '../transcript/types.ts';
 import type { Interruption } from './interruption.ts';
-import { neededModels } from '../models/needed-models.ts';
 import { exists, inputName, type OutputFile, prepareFolder, resultNames, writeFiles } from './outputs.ts';
 import { writeToStandardOutput } from './standard-output.ts';
 import type { ResultPlan } from './transcribe-options.ts';
@@ -19,8 +21,8 @@ import type { TranscribeReporter } from './transcribe-reporter.ts';
 export interface TranscribeParts {
   /** Module that the engine process runs. */
   readonly engineModule?: URL;
-  /** Models to fetch first; the ones that the engine needs where left out. */
-  readonly models?: readonly string[];
+  /** False where the engine needs none of the models. */
+  readonly fetchesModels?: boolean;
 }
 
 export interface TranscribeRun {
@@ -57,6 +59,7 @@ interface Job {
  */
 export async function runTranscribe(run: TranscribeRun): Promise<number> {
   const { config, results, reporter, interruption } = run;
+  refuseEnglishOnlyTranslation(config.settings.model, run.options.task);
   if (results.folder !== undefined) await prepareFolder(resolve(results.folder));
   const inputs = distinctInputs(run.inputs);
   const jobs = pendingJobs(run, inputs);
@@ -102,45 +105,63 @@ export async function runTranscribe(run: TranscribeRun): Promise<number> {
   return exitCode();
 }
 
-/** Found before models are fetched for nothing. */
+/** Models known to write English only; of others the engine finds out. */
+function refuseEnglishOnlyTranslation(model: string, task: TranscribeOptions['task']): void {
+  const name = catalogueEntry(model)?.name;
+  if (task !== 'translate' || name?.endsWith('.en') !== true) return;
+  throw new DiaristError(
+    'usage',
+    `${name} knows English only and cannot translate: choose --model ${name.slice(0, -'.en'.length)}, or --task transcribe.`,
+  );
+}
+
+/** Found before models are fetched for nothing. Whatever else is wrong with an input is found when it is opened. */
 function missingInput(input: string): DiaristError | undefined {
-  if (isBroughtToDisk(input) || /^[a-z][a-z0-9+.-]+:\/\//i.test(input)) return undefined;
-  if (exists(input)) return undefined;
-  return new DiaristError('input_not_found', `"${input}" does not exist: check the name.`);
+  if (isAddress(input) || input === '-') return undefined;
+  try {
+    statSync(input);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') return undefined;
+    return new DiaristError('input_not_found', `"${input}" does not exist: check the name.`);
+  }
 }
 
 async function transcribeOne(run: TranscribeRun, host: EngineHost, job: Job): Promise<void> {
   const { config, reporter, interruption, options } = run;
   const { maxInputBytes, urlTimeoutSeconds, dataDir } = config.settings;
   const startedAt = performance.now();
-  const tempDir = isBroughtToDisk(job.input) ? createSpoolFolder(dataDir) : join(dataDir, 'spool');
+  const brought = isBroughtToDisk(job.input);
+  const tempDir = brought ? createSpoolFolder(dataDir) : join(dataDir, 'spool');
   try {
     await using recording = await openSource(job.input, {
       tempDir,
-      limits: { maxSeconds: urlTimeoutSeconds, ...(maxInputBytes > 0 && { maxBytes: maxInputBytes }) },
+      limits: {
+        maxSeconds: urlTimeoutSeconds,
+        maxBytes: maxInputBytes > 0 ? maxInputBytes : Number.POSITIVE_INFINITY,
+      },
       signal: interruption.signal,
     });
-    const transcript = await host
+    const shown = job.input === '-' ? 'standard input' : job.label;
+    const naming = (message: string): string => message.replaceAll(recording.path, shown);
+    const found = await host
       .transcribe(
         { id: job.id, path: recording.path, options },
         { signal: interruption.signal, onProgress: (progress) => reporter.progress(job.label, progress) },
       )
       .catch((error: unknown) => {
-        throw namingTheInput(error, recording, job.input);
+        if (!(error instanceof DiaristError)) throw error;
+        throw new DiaristError(error.code, naming(error.message), { cause: error });
       });
+    const warnings = found.warnings.map((warning) => ({ ...warning, message: naming(warning.message) }));
+    const transcript = { ...found, warnings };
     await write(run, job, transcript);
     const wallSeconds = (performance.now() - startedAt) / 1000;
     reporter.done({ id: job.id, name: job.label, transcript, wallSeconds, paths: job.files.map((file) => file.path) });
   } finally {
-    if (isBroughtToDisk(job.input)) await removeSpoolFolder(tempDir);
+    if (brought) await removeSpoolFolder(tempDir);
   }
-}
-
-/** What is said of a file on disk is meant for the input as the person gave it. */
-function namingTheInput(error: unknown, recording: LocalRecording, input: string): unknown {
-  if (!(error instanceof DiaristError)) return error;
-  const shown = input === '-' ? 'standard input' : input;
-  return new DiaristError(error.code, error.message.replaceAll(recording.path, shown), { cause: error });
 }
 
 async function write(run: TranscribeRun, job: Job, transcript: Transcript): Promise<void> {
@@ -168,7 +189,7 @@ function pendingJobs(run: TranscribeRun, inputs: readonly string[]): Job[] {
     const missing = run.overwrite ? files : files.filter((file) => !exists(file.path));
     const name = inputName(input);
     // An address may hold a password or a key.
-    const label = isBroughtToDisk(input) ? name : input;
+    const label = input === '-' || isAddress(input) ? name : input;
     if (files.length > 0 && missing.length === 0) {
       run.reporter.skipped(
         label,
@@ -185,27 +206,49 @@ function pendingJobs(run: TranscribeRun, inputs: readonly string[]): Job[] {
 export function distinctInputs(inputs: readonly string[]): string[] {
   const seen = new Map<string, string>();
   for (const input of inputs) {
-    const key = isBroughtToDisk(input) ? input : resolve(input);
+    const key = input === '-' || isAddress(input) ? input : resolve(input);
     if (!seen.has(key)) seen.set(key, input);
   }
   return [...seen.values()];
 }
 
+const isAddress = (input: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(input);
+
+/** True where the recording has to be copied first: it cannot be read twice. */
 function isBroughtToDisk(input: string): boolean {
-  return input === '-' || /^https?:\/\//i.test(input);
+  if (input === '-' || isAddress(input)) return true;
+  try {
+    return !statSync(input).isFile();
+  } catch {
+    return false;
+  }
 }
 
-/** Fetches what is missing before any work starts. */
+/**
+ * Fetches what is missing before any work starts. Without the model that tells speakers apart there are still words,
+ * with a warning in each transcript; who insists on all of it (--strict) hears of it now.
+ */
 async function ensureModels(run: TranscribeRun): Promise<void> {
+  if (run.parts.fetchesModels === false) return;
   const { settings, environment } = run.config;
   const store = new ModelStore({ cacheDir: settings.cacheDir, env: environment });
-  for (const name of run.parts.models ?? neededModels(settings.model, run.options.diarize)) {
-    await store.ensure(name, {
-      signal: run.interruption.signal,
-      onProgress: (progress) => run.reporter.fetching(progress),
-      onWait: (holder) => run.reporter.note(`Process ${holder.pid} is fetching ${name} already; waiting for it.`),
-    });
+  for (const model of neededModels(settings.model, run.options.diarize)) {
+    try {
+      await ensureModel(run, store, model);
+    } catch (error) {
+      if (!model.optional || run.options.strict || !CANNOT_BE_HAD.has(toDiaristError(error).code)) throw error;
+    }
   }
+}
+
+const CANNOT_BE_HAD: ReadonlySet<ErrorCode> = new Set(['model_missing', 'model_corrupt', 'network']);
+
+async function ensureModel(run: TranscribeRun, store: ModelStore, { name }: NeededModel): Promise<void> {
+  await store.ensure(name, {
+    signal: run.interruption.signal,
+    onProgress: (progress) => run.reporter.fetching(progress),
+    onWait: (holder) => run.reporter.note(`Process ${holder.pid} is fetching ${name} already; waiting for it.`),
+  });
 }
 
 function log(run: TranscribeRun, event: EngineHostEvent): void {

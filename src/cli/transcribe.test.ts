@@ -1,14 +1,29 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { namedPipe } from '../audio/test-clips.ts';
 import type { Transcript } from '../transcript/types.ts';
 
 const PROGRAM = fileURLToPath(new URL('./fixtures/program.ts', import.meta.url));
+
+const PROGRAM_WITH_MODELS = fileURLToPath(new URL('./fixtures/program-with-models.ts', import.meta.url));
 
 let folder: string;
 
@@ -29,7 +44,7 @@ interface Finished {
   readonly err: string;
 }
 
-function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
+function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}, program = PROGRAM): ChildProcess {
   const { DIARIST_MODEL: _, ...inherited } = process.env;
   const env = {
     ...inherited,
@@ -37,7 +52,7 @@ function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Ch
     DIARIST_CACHE: join(folder, 'cache'),
     ...environment,
   };
-  return spawn(process.execPath, [PROGRAM, 'transcribe', ...args], { cwd: folder, env });
+  return spawn(process.execPath, [program, 'transcribe', ...args], { cwd: folder, env });
 }
 
 async function finish(child: ChildProcess, input = ''): Promise<Finished> {
@@ -52,6 +67,19 @@ const run = (...args: string[]): Promise<Finished> => finish(start(args));
 function recording(name: string, script: Readonly<Record<string, unknown>> = {}): string {
   writeFileSync(join(folder, name), JSON.stringify({ text: `words of ${name}`, ...script }));
   return name;
+}
+
+/** What the store takes for a model that was fetched: the scripted engine reads none of its bytes. */
+function storeStandIn(name: string): void {
+  const dir = join(folder, 'cache', 'models', name);
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'weights'), 'some');
+  const manifest = {
+    ...{ schema: 'diarist.model/1', name, role: 'whisper', licence: 'MIT', format: 'ctranslate2', weights: 'weights' },
+    ...{ weightHash: '0'.repeat(64), origin: 'test', fetchedAt: '2026-01-01T00:00:00Z' },
+    files: [{ path: 'weights', bytes: 4, sha256: '0'.repeat(64) }],
+  };
+  writeFileSync(join(dir, 'manifest.json'), JSON.stringify(manifest));
 }
 
 const written = (name: string): string => readFileSync(join(folder, name), 'utf8');
@@ -172,6 +200,79 @@ describe('diarist transcribe', () => {
     expect(err).toMatch(/^diarist: mute\.mp4 fails as it was told to\.$/m);
   });
 
+  it('tells an input that cannot be opened from one that is not there', async () => {
+    symlinkSync('circle.wav', join(folder, 'circle.wav'));
+    // The scripted engine opens it, as the real one would.
+    const { code, err } = await run('circle.wav');
+    expect([code, err]).toEqual([1, expect.stringContaining('ELOOP')]);
+    expect((await run('missing/a.wav')).err).toBe('diarist: "missing/a.wav" does not exist: check the name.\n');
+  });
+
+  it('names a damaged recording as the person did, wherever it lies', async () => {
+    recording('talk.wav', { damaged: true });
+    for (const name of ['talk.wav', `${folder}/talk.wav`, './talk.wav']) {
+      const { out, err } = await run(name);
+      const message = `"${name}" breaks off.`;
+      expect((JSON.parse(out) as Transcript).warnings.at(-1)?.message).toBe(message);
+      expect(err).toContain(message);
+    }
+    const { out } = await finish(start(['-']), JSON.stringify({ text: '', damaged: true }));
+    expect((JSON.parse(out) as Transcript).warnings.at(-1)?.message).toBe('"standard input" breaks off.');
+  });
+
+  it('leaves nothing for ever of a pipe that is read when the program is killed', async ({ skip }) => {
+    if (process.platform === 'win32') skip('there are no named pipes here');
+    const pipe = namedPipe(join(folder, 'pipe'));
+    const child = start([pipe]);
+    const done = once(child, 'exit');
+    const writer = await open(pipe, 'w');
+    const spool = join(folder, 'data', 'spool');
+    const files = () => (existsSync(spool) ? readdirSync(spool, { recursive: true }) : []);
+    try {
+      await writer.write('half');
+      await vi.waitFor(() => expect(files().join()).toContain('input-'), { timeout: 10_000 });
+      child.kill('SIGKILL');
+      await done;
+    } finally {
+      await writer.close();
+    }
+    expect(files().join()).toContain('input-');
+    recording('a.wav');
+    expect((await run('a.wav')).code).toBe(0);
+    expect(files()).toEqual([]);
+  });
+
+  it('refuses no size where the limit is none', async () => {
+    const server = createServer((_, response) => {
+      response.setHeader('content-length', 1e15);
+      response.write('x', () => response.destroy());
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const fetching = async (limit: string) =>
+      (await finish(start([`http://127.0.0.1:${port}/a.wav`], { DIARIST_MAX_INPUT_SIZE: limit }))).code;
+    try {
+      // Too large, and a transfer that breaks off.
+      expect([await fetching('20GB'), await fetching('none')]).toEqual([3, 7]);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('goes on without the model that tells speakers apart, unless all of it is insisted on', async () => {
+    recording('a.wav');
+    const known = ['base', 'segmentation-3.0'];
+    for (const name of known) storeStandIn(name);
+    const offline = { HF_HUB_OFFLINE: '1', PATH: '/nonexistent', HOME: folder };
+    const plain = await finish(start(['a.wav', '-f', 'txt'], offline, PROGRAM_WITH_MODELS));
+    expect(plain).toMatchObject({ code: 0, out: 'SPEAKER_00: words of a.wav\n' });
+    const strict = await finish(start(['a.wav', '--strict'], offline, PROGRAM_WITH_MODELS));
+    expect(strict).toMatchObject({ code: 4, out: '', err: expect.stringContaining('campplus') });
+    expect((await finish(start(['a.wav', '--strict', '--no-diarize'], offline, PROGRAM_WITH_MODELS))).code).toBe(0);
+    const other = await finish(start(['a.wav', '--model', 'tiny'], offline, PROGRAM_WITH_MODELS));
+    expect(other).toMatchObject({ code: 4, err: expect.stringContaining('tiny') });
+  });
+
   it('tries again when the engine dies', async () => {
     recording('a.wav', { crashUnless: join(folder, 'crashed') });
     const { code, out, err } = await run('a.wav', '-f', 'txt');
@@ -286,6 +387,8 @@ describe('diarist transcribe', () => {
     ['--device gpu', '--device must be one of auto, cpu'],
     ['--threads many', '--threads must be a whole number'],
     ['--beam-size 0', '--beam-size must be'],
+    ['-f rttm --no-diarize', 'rttm holds nothing but speakers'],
+    ['--task translate --model BASE.en', 'base.en knows English only and cannot translate: choose --model base'],
     ['-f json,srt', 'add -o DIR'],
     ['b.wav', 'add -o DIR'],
     ['--beam-sise 3', "unknown option '--beam-sise' (Did you mean --beam-size?)"],
