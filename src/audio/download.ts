@@ -14,6 +14,14 @@ export interface TransferLimits {
   readonly stallSeconds: Seconds;
 }
 
+/** Makes one request without following a redirect; a caller who trusts no address checks it here, at every hop. */
+export type RequestHop = (
+  address: URL,
+  init: { readonly headers: Record<string, string>; readonly signal: AbortSignal },
+) => Promise<Pick<Response, 'status' | 'ok' | 'headers' | 'body'>>;
+
+type Answer = Awaited<ReturnType<RequestHop>>;
+
 const MAX_REDIRECTS = 5;
 
 /**
@@ -28,6 +36,7 @@ export async function downloadToFile(
   path: string,
   limits: TransferLimits,
   signal?: AbortSignal,
+  request: RequestHop = (hop, init) => fetch(hop, { ...init, redirect: 'manual' }),
 ): Promise<void> {
   const shown = withoutSecrets(address);
   const stalled = new AbortController();
@@ -35,7 +44,7 @@ export async function downloadToFile(
   const stop = AbortSignal.any([stalled.signal, deadline, ...(signal ? [signal] : [])]);
   const watch = setTimeout(() => stalled.abort(), limits.stallSeconds * 1000);
   try {
-    const response = await fetchFollowing(address, stop);
+    const response = await fetchFollowing(address, stop, request);
     assertUsable(response, shown, limits);
     const counter = limitBytes(shown, limits.maxBytes, () => watch.refresh());
     const body = response.body ? Readable.fromWeb(response.body as ReadableStream) : Readable.from([]);
@@ -63,15 +72,14 @@ export function limitBytes(shown: string, maxBytes: number, onBytes?: () => void
   });
 }
 
-async function fetchFollowing(address: URL, signal: AbortSignal): Promise<Response> {
+async function fetchFollowing(address: URL, signal: AbortSignal, request: RequestHop): Promise<Answer> {
   let target = address;
   let credentials = authorization(address);
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const bare = new URL(target);
     bare.username = '';
     bare.password = '';
-    const response = await fetch(bare, {
-      redirect: 'manual',
+    const response = await request(bare, {
       signal,
       headers: { accept: '*/*', ...(credentials ? { authorization: credentials } : {}) },
     });
@@ -98,7 +106,7 @@ function authorization(address: URL): string | undefined {
   return `Basic ${Buffer.from(pair).toString('base64')}`;
 }
 
-function assertUsable(response: Response, shown: string, limits: TransferLimits): void {
+function assertUsable(response: Answer, shown: string, limits: TransferLimits): void {
   if (response.status === 404 || response.status === 410) {
     throw new DiaristError(
       'input_not_found',
