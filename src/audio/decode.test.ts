@@ -260,6 +260,18 @@ describe('while it decodes', () => {
     expect((await decode(tone('limit.wav'), { maxSeconds: 3 })).seconds).toBeCloseTo(3, 2);
   });
 
+  it('judges the length by what was decoded, not by what a header says', async () => {
+    const path = ffmpeg('-f', 'lavfi', '-i', 'sine=d=3', '-ar', '16000', folder.file('boast.flac'));
+    const bytes = readFileSync(path);
+    // The count of samples ends 26 bytes into a FLAC file: it says an hour now.
+    bytes.writeUInt32BE(3600 * 16_000, 22);
+    writeFileSync(path, bytes);
+    const told: (number | undefined)[] = [];
+    const onProgress = ({ totalSeconds }: { totalSeconds?: number }) => void told.push(totalSeconds);
+    const { seconds } = await decode(path, { maxSeconds: 10, onProgress });
+    expect([told[0], seconds]).toEqual([3600, expect.closeTo(3, 2)]);
+  });
+
   it.skipIf(!existsSync('/dev/full'))('says that the disk is full', async () => {
     expect((await failure(tone('full.wav'), { spoolPath: '/dev/full' })).code).toBe('disk_full');
     expect(existsSync('/dev/full')).toBe(true);

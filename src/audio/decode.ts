@@ -27,7 +27,7 @@ export interface DecodeOptions {
   /** File that receives 16 kHz mono s16le; an existing one is emptied. Removed again where decoding fails. */
   readonly spoolPath: string;
   readonly signal?: AbortSignal;
-  /** A longer recording is refused with `input_too_large`. */
+  /** A recording with more decoded audio is refused with `input_too_large`; what its header states decides nothing. */
   readonly maxSeconds?: Seconds;
   readonly onProgress?: (progress: DecodeProgress) => void;
   /**
@@ -87,8 +87,6 @@ export async function decodeToSpool(input: AudioInput, options: DecodeOptions): 
     signal?.throwIfAborted();
     await assertRecordingFile(path);
     const recording = format === 's16le' ? await openRaw(path) : await openRecording(path, options);
-    const total = recording.totalSeconds;
-    if (options.maxSeconds !== undefined && total !== undefined) assertLength(path, total, options.maxSeconds);
     const { samples, cutShort } = await spool(path, recording, options);
     const seconds = samples / SAMPLE_RATE;
     return {
