@@ -42,7 +42,7 @@ export const webserviceOptionShape = {
   language: optionalText('ISO 639-1 code or English name of the language; absent, empty or "auto": it is detected.'),
   model: optionalText('Speech recognition model, as GET /v1/models names it; absent: the default one of the server.'),
   word_timestamps: flag('Times of words. Default true.'),
-  diarize: flag('Who said what. Default true.'),
+  diarize: flag('Who said what. Default true, but for subtitles of headerless audio (encode=false).'),
   enable_diarization: flag('Another name of diarize, which goes first where both are given.'),
   num_speakers: speakerCount('How many people speak; goes before min_speakers and max_speakers.'),
   min_speakers: speakerCount('At least so many people speak.'),

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FormatName } from '../../../transcript/formats.ts';
 import { attachmentOf } from '../../attachment.ts';
 import { takeRecording } from '../../recording-field.ts';
 import { requestedFormat } from '../../requested-format.ts';
@@ -26,7 +27,9 @@ async function transcribe(
   await using form = await uploads.read(request, { files: ['audio_file'], query: 'wins' });
   const asked = parseFields(asrFieldsSchema, form.fields);
   const format = requestedFormat(asked.output_format || asked.output, 'output_format');
-  const options = withWebserviceOptions(defaultJobOptions(await models.resolve(asked.model)), asked);
+  const defaults = defaultJobOptions(await models.resolve(asked.model));
+  const diarize = !isFilmTrack(asked.encode, format.name);
+  const options = withWebserviceOptions({ ...defaults, diarize }, asked);
   const file = takeRecording(form, ['audio_file']);
   // These callers give a recording up after a few quick refusals: they wait in the queue instead.
   const answer = await answers.transcribe(request, reply, { file, options, dialect: 'asr' }, { waitInQueue: true });
@@ -48,3 +51,11 @@ async function transcribe(
 
 /** Bazarr and the clients of whisper-asr-webservice know subtitles as plain text. */
 const SRT_CONTENT_TYPE = 'text/plain; charset=utf-8';
+
+/**
+ * Bazarr sends the bare samples of a film for subtitles and says nothing of speakers: labels would stand in the picture,
+ * and whisper-asr-webservice, which it was written for, has none unless they are asked for.
+ */
+function isFilmTrack(encode: boolean | undefined, format: FormatName): boolean {
+  return encode === false && (format === 'srt' || format === 'vtt');
+}
