@@ -49,7 +49,7 @@ export function registerTranscribe(program: Command, parts: TranscribeParts = {}
     .optionsGroup('Running:')
     .option('--device <device>', 'auto, cpu, cuda, webgpu or coreml (default: auto)')
     .option('--compute-type <type>', 'auto, int8, float32 or float16 (default: auto)')
-    .option('--threads <n>', 'inference threads (default: one a physical core)')
+    .option('--threads <n>', 'inference threads (default: one a logical processor)')
     .option('--batch-size <n>', 'chunks decoded together (default: chosen by the engine)')
     .option('--strict', 'fail where something asked for could only be done in part')
     .option('-q, --quiet', 'print errors and results only')

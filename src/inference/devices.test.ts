@@ -9,13 +9,18 @@ it('takes the processor where it is asked for, and where there is nothing else',
   if (!hasGpu) expect(await chooseProvider('auto')).toEqual({ provider: 'cpu' });
 });
 
-it.skipIf(hasGpu)('says in a sentence that a device is missing, and what to do', async () => {
-  const error = await chooseProvider('cuda').catch((reason: unknown) => reason);
-  expect(error).toMatchObject({ code: 'device_unavailable' });
-  const { message } = error as Error;
-  expect(message).toContain('run with --device cpu');
-  expect(message).not.toContain('\n');
-});
+it.for(['cuda', 'webgpu'] as const)(
+  'says in a sentence that there is no %s device, and what to do',
+  async (device, { skip }) => {
+    const error = await chooseProvider(device).catch((reason: unknown) => reason);
+    if (!(error instanceof Error)) skip(`this machine has a ${device} device`);
+    expect(error).toMatchObject({ code: 'device_unavailable' });
+    const { message } = error as Error;
+    expect(message).toContain('run with --device cpu');
+    // Nothing of the runtime's own source code.
+    expect(message).not.toMatch(/\n|::|\/|\.cc/);
+  },
+);
 
 it.skipIf(process.platform === 'darwin')(
   'does not take the processor for a device that this platform lacks',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listSupportedBackends } from 'onnxruntime-node';
 import { DiaristError } from '../core/errors.ts';
+import { isCudaLibraryInstalled } from './cuda-library.ts';
 import { ElementType, writeGraph } from './onnx/graph-builder.ts';
 import { openSession, type Provider } from './session.ts';
 
@@ -28,9 +29,10 @@ export async function chooseProvider(device: 'auto' | Provider): Promise<DeviceC
     await tryProvider('cuda');
     return { provider: 'cuda' };
   } catch {
-    const note =
-      'There is an NVIDIA GPU, but the CUDA provider of onnxruntime-node is not installed, so the processor does the work.';
-    return { provider: 'cpu', note };
+    const because = isCudaLibraryInstalled()
+      ? 'it cannot be used ("diarist doctor --device cuda" says why)'
+      : 'the CUDA provider of onnxruntime-node is not installed';
+    return { provider: 'cpu', note: `There is an NVIDIA GPU, but ${because}, so the processor does the work.` };
   }
 }
 
@@ -40,7 +42,13 @@ async function tryProvider(provider: Provider): Promise<void> {
   if (!listSupportedBackends().some(({ name }) => name === provider)) {
     throw new DiaristError(
       'device_unavailable',
-      `The ${provider} device does not exist on this platform; run with --device cpu.`,
+      `The ${provider} device does not exist on this platform: run with --device cpu.`,
+    );
+  }
+  if (provider === 'cuda' && process.platform === 'linux' && !isCudaLibraryInstalled()) {
+    throw new DiaristError(
+      'device_unavailable',
+      'The CUDA libraries of onnxruntime-node are not installed: install Diarist again with ONNXRUNTIME_NODE_INSTALL=cuda12 set, or run with --device cpu.',
     );
   }
   const path = join(tmpdir(), `diarist-device-${randomUUID()}.onnx`);
@@ -53,7 +61,7 @@ async function tryProvider(provider: Provider): Promise<void> {
     await session.release();
   } catch (error) {
     if (error instanceof DiaristError) throw error;
-    throw new DiaristError('device_unavailable', `The ${provider} device cannot be used here; run with --device cpu.`, {
+    throw new DiaristError('device_unavailable', `The ${provider} device cannot be used here: run with --device cpu.`, {
       cause: error,
     });
   } finally {

@@ -36,8 +36,18 @@ export async function openSession(path: string, settings: SessionSettings): Prom
     if (settings.provider === 'cpu') throw error;
     throw new DiaristError(
       'device_unavailable',
-      `The ${settings.provider} device cannot be used here (${error instanceof Error ? error.message.split('\n')[0] : String(error)}); run with --device cpu.`,
+      `The ${settings.provider} device cannot be used here${reasonOf(error)}: run with --device cpu.`,
       { cause: error },
     );
   }
+}
+
+/** What the runtime says for people, in brackets; nothing where it only names its own source code. */
+function reasonOf(error: unknown): string {
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const said = line
+    .split(/ was false\. | : FAIL : | with error: |^Ort\w+: /)
+    .at(-1)!
+    .trim();
+  return said === '' || /::|\.cc:/.test(said) ? '' : ` (${said})`;
 }
