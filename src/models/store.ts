@@ -13,7 +13,7 @@ import { type ModelReference, parseReference, unknownModel } from './reference.t
 import { findInHubCache } from './sources/hub-cache.ts';
 import { HuggingFaceHub } from './sources/hub-http.ts';
 import { resolveLocalPath } from './sources/local-path.ts';
-import { OwnStore } from './sources/own-store.ts';
+import { type Holding, OwnStore } from './sources/own-store.ts';
 import { PythonIndex } from './sources/python-index.ts';
 import type { FetchedModel, ModelPlan, NetworkSource, StoredFile } from './sources/source.ts';
 import type { ModelRole, ResolvedModel } from './types.ts';
@@ -54,12 +54,14 @@ const IMPORT_NAME = /^[A-Za-z0-9][A-Za-z0-9._+-]*$/;
 const HUB_KEY_PREFIX = 'hub--';
 
 /**
- * The models of this machine: finds them wherever they lie (own store, Hugging Face cache, a path), fetches what is
- * missing, and keeps what it fetched under `CACHE/models`. A reference is a catalogue name or alias, the name of an
+ * The models of this machine: finds them wherever they lie (own store, `DIARIST_SHARED_CACHE`, Hugging Face cache, a
+ * path), fetches what is missing, and keeps what it fetched under `CACHE/models`. The shared cache is a folder of the same
+ * layout that is only read: on a network drive, or in the image of a container. A reference is a catalogue name or alias, the name of an
  * imported model, `hub:org/name[@revision]`, or a path.
  */
 export class ModelStore {
   readonly #own: OwnStore;
+  readonly #shared: OwnStore | undefined;
   readonly #env: NodeJS.ProcessEnv;
   readonly #hashes: HashMemory;
   readonly #sources: readonly NetworkSource[];
@@ -67,6 +69,8 @@ export class ModelStore {
   constructor(options: { readonly cacheDir: string; readonly env?: Readonly<NodeJS.ProcessEnv> }) {
     this.#own = new OwnStore(options.cacheDir);
     this.#env = options.env ?? process.env;
+    const sharedDir = this.#env.DIARIST_SHARED_CACHE;
+    this.#shared = sharedDir ? new OwnStore(sharedDir) : undefined;
     this.#hashes = new HashMemory(this.#own.hashFolder());
     this.#sources = [new HuggingFaceHub(this.#env), new PythonIndex(this.#env)];
   }
@@ -106,7 +110,7 @@ export class ModelStore {
     const listings: ModelListing[] = [];
     for (const entry of CATALOGUE) {
       const plan = planOfEntry(entry);
-      const holding = await this.#own.holding(plan.key);
+      const holding = await this.#holding(plan.key);
       const found = await this.#findPlan(plan);
       const own = holding.state === 'whole' ? holding.manifest : null;
       listings.push({
@@ -120,8 +124,8 @@ export class ModelStore {
         origin: own?.origin ?? (found === null ? null : 'Hugging Face cache'),
       });
     }
-    for (const key of await this.#own.keys()) {
-      const holding = await this.#own.holding(key);
+    for (const key of await this.#keys()) {
+      const holding = await this.#holding(key);
       if (catalogueEntry(key) !== undefined || holding.state !== 'whole') continue;
       const { name, role, licence, origin } = holding.manifest;
       const facts = { name, role, licence, origin, description: '', aliases: [] };
@@ -142,7 +146,7 @@ export class ModelStore {
       );
     }
     const plan = await this.#planOf(parsed);
-    const holding = await this.#own.holding(plan.key);
+    const holding = await this.#holding(plan.key);
     if (holding.state === 'damaged')
       return { name: plan.name, dir: this.#own.folder(plan.key), problems: [holding.problem] };
     if (holding.state === 'whole') return verifyModel(holding.model, holding.manifest.files, signal);
@@ -206,7 +210,7 @@ export class ModelStore {
   async #planOf(parsed: Exclude<ModelReference, { kind: 'path' }>): Promise<ModelPlan> {
     if (parsed.kind === 'catalogue') return planOfEntry(parsed.entry);
     if (parsed.kind === 'hub') return planOfHub(parsed.repo, parsed.revision);
-    const keys = await this.#own.keys();
+    const keys = await this.#keys();
     if (keys.includes(parsed.name)) {
       return { key: parsed.name, name: parsed.name, role: 'whisper', licence: 'unknown', pinned: [] };
     }
@@ -217,9 +221,22 @@ export class ModelStore {
   }
 
   async #findPlan(plan: ModelPlan): Promise<ResolvedModel | null> {
-    const holding = await this.#own.holding(plan.key);
+    const holding = await this.#holding(plan.key);
     if (holding.state === 'whole') return holding.model;
     return findInHubCache(plan, this.#env, this.#hashes);
+  }
+
+  /** What the own store holds, unless only the shared one has it whole. */
+  async #holding(key: string): Promise<Holding> {
+    const own = await this.#own.holding(key);
+    if (own.state === 'whole' || this.#shared === undefined) return own;
+    const shared = await this.#shared.holding(key);
+    return shared.state === 'whole' ? shared : own;
+  }
+
+  async #keys(): Promise<readonly string[]> {
+    const shared = (await this.#shared?.keys()) ?? [];
+    return [...new Set([...(await this.#own.keys()), ...shared])];
   }
 
   async #notHere(plan: ModelPlan): Promise<DiaristError> {
