@@ -32,6 +32,8 @@ const PROGRESS_STEP = 0.001;
 interface Run {
   readonly abort: AbortController;
   readonly settled: Promise<void>;
+  /** How far it got, 0 to 1; what is stored may be a moment behind. */
+  reached: number;
   parked: boolean;
 }
 
@@ -75,7 +77,7 @@ export class Runner {
   /** Starts a job whose turn has come; its end is told to the hooks. */
   start(id: string): void {
     const settled = Promise.withResolvers<void>();
-    const run: Run = { abort: new AbortController(), settled: settled.promise, parked: false };
+    const run: Run = { abort: new AbortController(), settled: settled.promise, reached: 0, parked: false };
     this.#runs.set(id, run);
     this.#run(id, run)
       .catch((error: unknown) => this.#hooks.broken(id, toDiaristError(error)))
@@ -118,7 +120,7 @@ export class Runner {
     if (!stored) return;
     let outcome: Outcome;
     try {
-      const transcript = await this.#work(stored, run.abort.signal);
+      const transcript = await this.#work(stored, run);
       outcome = { state: 'succeeded', transcript };
     } catch (error) {
       if (run.parked) {
@@ -128,14 +130,15 @@ export class Runner {
       // Cancelled by the jobs: the row has ended already.
       if (run.abort.signal.aborted) return;
       const failure = toDiaristError(error);
-      const requeued = ENGINE_FAILURES.has(failure.code) && this.#tryAgain(stored, failure);
+      const requeued = ENGINE_FAILURES.has(failure.code) && this.#tryAgain(stored, run.reached, failure);
       if (requeued) return;
       outcome = { state: 'failed', error: failure };
     }
     await this.#store(stored, outcome);
   }
 
-  async #work(stored: StoredJob, signal: AbortSignal): Promise<Transcript> {
+  async #work(stored: StoredJob, run: Run): Promise<Transcript> {
+    const { signal } = run.abort;
     const { id, options, client, priority } = stored.job;
     const path = this.#folders.recording(id);
     if (!this.#folders.hasRecording(id)) await this.#fetch(stored, path, signal);
@@ -155,7 +158,10 @@ export class Runner {
       },
       {
         signal,
-        onProgress: (told) => progress.tell(told),
+        onProgress: (told) => {
+          run.reached = Math.max(run.reached, told.fraction);
+          progress.tell(told);
+        },
         onPart: (part) => {
           // An engine that begins again tells from the first one.
           if (part.index > lastPart) quietly(() => this.#lifecycle.part(stored.seq, part));
@@ -177,10 +183,9 @@ export class Runner {
   }
 
   /** Has a job whose engine failed run again; false where that is hopeless. */
-  #tryAgain(before: StoredJob, failure: DiaristError): boolean {
+  #tryAgain(before: StoredJob, reached: number, failure: DiaristError): boolean {
     const now = this.#rows.find(before.job.id);
     if (!now) return false;
-    const reached = now.job.progress;
     const advanced = reached > now.crashProgress + PROGRESS_STEP;
     let engineCrashes = advanced ? 1 : now.engineCrashes + 1;
     if (failure.code === 'engine_out_of_memory') {
@@ -189,7 +194,7 @@ export class Runner {
       engineCrashes = Math.max(engineCrashes, SUSPICIOUS_CRASHES);
     }
     if (engineCrashes >= this.#settings.maxAttempts) return false;
-    this.#lifecycle.requeue(now, { engineCrashes, crashProgress: reached }, failure);
+    this.#lifecycle.requeue(now, { engineCrashes, crashProgress: Math.max(reached, now.crashProgress) }, failure);
     return true;
   }
 
