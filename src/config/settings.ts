@@ -48,7 +48,7 @@ export const SETTINGS = {
   threads: setting({
     variable: 'DIARIST_THREADS',
     flag: '--threads',
-    meaning: 'inference threads (0: as many as there are physical cores)',
+    meaning: 'inference threads (0: as many as there are logical processors)',
     kind: wholeNumber(0, 1024),
     fallback: () => 0,
   }),
@@ -64,6 +64,12 @@ export const SETTINGS = {
     meaning: 'memory at which the engine is ended (none: no limit; default 85 % of what this machine or container has)',
     kind: byteSize,
     fallback: (machine) => Math.floor(machine.memoryBytes * DEFAULT_MEMORY_SHARE),
+  }),
+  maxEngines: setting({
+    variable: 'DIARIST_MAX_ENGINES',
+    meaning: 'models that are held in memory at once (0: as many as DIARIST_MEMORY_LIMIT has room for)',
+    kind: wholeNumber(0, 64),
+    fallback: () => 0,
   }),
   idleSeconds: setting({
     variable: 'DIARIST_IDLE_SECONDS',
@@ -155,6 +161,7 @@ export const SETTINGS = {
     meaning:
       'secret (whsec_…) that signs webhooks which name none (default: made at the first start, in the data folder)',
     kind: text,
+    secret: true,
     fallback: () => '',
   }),
   webhookAttempts: setting({

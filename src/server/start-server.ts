@@ -62,7 +62,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
 
 async function listen(app: Awaited<ReturnType<typeof buildApp>>, host: string, port: number): Promise<string> {
   try {
-    return await app.listen({ host, port, listenTextResolver: () => '' });
+    return await app.listen({ host, port });
   } catch (error) {
     await app.close();
     const { code } = error as NodeJS.ErrnoException;
