@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { descendants, engineHosts, isAlive } from './processes.ts';
 import { diarist, startDiarist } from './program.ts';
 import { ffmpeg, samplePath, shortClip } from './recordings.ts';
 import { filesBelow, type ScratchFolder, scratchFolder } from './scratch-folder.ts';
@@ -110,45 +111,3 @@ describe('two runs at once', () => {
     expect(await filesBelow(own.file('data'))).toEqual([]);
   });
 });
-
-/** Process ids below one, from /proc; empty where there is none. */
-function descendants(ancestor: number): number[] {
-  if (process.platform !== 'linux') return [];
-  const childrenOf = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const parent = parentOf(Number(name));
-    if (parent !== undefined) childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), Number(name)]);
-  }
-  const below = (pid: number): number[] => (childrenOf.get(pid) ?? []).flatMap((child) => [child, ...below(child)]);
-  return below(ancestor);
-}
-
-function engineHosts(ancestor: number): number[] {
-  return descendants(ancestor).filter((pid) => {
-    try {
-      return /host\/child/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-    } catch {
-      return false;
-    }
-  });
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return undefined;
-  }
-}
-
-/** A zombie that waits for its parent counts as ended. */
-function isAlive(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z';
-  } catch {
-    return false;
-  }
-}

@@ -27,6 +27,8 @@ export interface RunningProgram {
   readonly result: Promise<RunResult>;
   /** Resolves when the standard error has matched; rejects when the program ends before that. */
   sawOnStderr(pattern: RegExp): Promise<void>;
+  /** The same for the standard output, with what matched. */
+  sawOnStdout(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
 export function startProgram(program: string, args: readonly string[], options: RunOptions = {}): RunningProgram {
@@ -57,23 +59,28 @@ export function startProgram(program: string, args: readonly string[], options: 
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
+  const saw = async (pattern: RegExp, stream: Readable | null, read: () => string): Promise<RegExpExecArray> => {
+    const ended = result.then((end) => {
+      throw new Error(`ended with ${end.code ?? end.signal} before ${pattern} was seen: ${end.stderr}`);
+    });
+    const seen = new Promise<RegExpExecArray>((resolve) => {
+      const look = () => {
+        const match = pattern.exec(read());
+        if (match) resolve(match);
+      };
+      stream?.on('data', look);
+      look();
+    });
+    ended.catch(() => {});
+    return await Promise.race([seen, ended]);
+  };
   return {
     process: child,
     result,
     async sawOnStderr(pattern) {
-      const ended = result.then((end) => {
-        throw new Error(`ended with ${end.code ?? end.signal} before ${pattern} was seen: ${end.stderr}`);
-      });
-      const seen = new Promise<void>((resolve) => {
-        const look = () => {
-          if (pattern.test(stderr)) resolve();
-        };
-        child.stderr?.on('data', look);
-        look();
-      });
-      ended.catch(() => {});
-      await Promise.race([seen, ended]);
+      await saw(pattern, child.stderr, () => stderr);
     },
+    sawOnStdout: (pattern) => saw(pattern, child.stdout, () => stdout),
   };
 }
 
