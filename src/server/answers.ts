@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DiaristError } from '../core/errors.ts';
-import type { Job, Jobs, QueuePlace, Submission } from '../jobs/types.ts';
+import type { Job, Jobs, QueuePlace } from '../jobs/types.ts';
 import { hangUpSignal } from './hang-up.ts';
-import type { Answer, Answers } from './types.ts';
+import type { Answer, Answers, Followed, NewSubmission, Waiting } from './types.ts';
 
 /** Submits what a dialect parsed and waits for the transcript, as the client asked (RFC 7240: `Prefer`). */
 export class JobAnswers implements Answers {
@@ -15,9 +15,34 @@ export class JobAnswers implements Answers {
   async transcribe(
     request: FastifyRequest,
     reply: FastifyReply,
-    submission: Omit<Submission, 'client' | 'durable'>,
-    options: { readonly waitInQueue?: boolean } = {},
+    submission: NewSubmission,
+    options: Waiting = {},
   ): Promise<Answer | undefined> {
+    const job = await this.#submit(request, reply, submission, options);
+    if (job === undefined) return undefined;
+    const ended = await this.#jobs.wait(job.id, hangUpSignal(request));
+    return { job: ended, transcript: this.#transcriptOf(ended) };
+  }
+
+  async follow(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    submission: NewSubmission,
+    options: Waiting = {},
+  ): Promise<Followed | undefined> {
+    const job = await this.#submit(request, reply, submission, options);
+    if (job === undefined) return undefined;
+    const events = this.#jobs.events(job.id, { signal: hangUpSignal(request), attached: true });
+    return { events, transcript: () => this.#transcriptOf(this.#jobs.get(job.id) ?? job) };
+  }
+
+  /** Undefined where the client does not want to wait: then it has its reply. */
+  async #submit(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    submission: NewSubmission,
+    options: Waiting,
+  ): Promise<Job | undefined> {
     const durable = prefersAsync(request.headers.prefer);
     const { job } = await this.#jobs.submit(
       { ...submission, client: request.client.id, durable },
@@ -25,13 +50,10 @@ export class JobAnswers implements Answers {
     );
     request.jobId = job.id;
     reply.header('x-diarist-job', job.id);
-    if (durable) {
-      reply.code(202).header('location', `/api/jobs/${job.id}`).header('preference-applied', 'respond-async');
-      await reply.send(accepted(job, this.#jobs.place(job.id)));
-      return undefined;
-    }
-    const ended = await this.#jobs.wait(job.id, hangUpSignal(request));
-    return { job: ended, transcript: this.#transcriptOf(ended) };
+    if (!durable) return job;
+    reply.code(202).header('location', `/api/jobs/${job.id}`).header('preference-applied', 'respond-async');
+    await reply.send(accepted(job, this.#jobs.place(job.id)));
+    return undefined;
   }
 
   hangUp(request: FastifyRequest): AbortSignal {
@@ -41,6 +63,9 @@ export class JobAnswers implements Answers {
   #transcriptOf(job: Job): Answer['transcript'] {
     if (job.state === 'failed') {
       throw new DiaristError(job.error?.code ?? 'internal', job.error?.message ?? 'The job failed.');
+    }
+    if (job.state === 'queued' || job.state === 'running') {
+      throw new DiaristError('shutting_down', 'The server stops before the job is done: send the recording again.');
     }
     const transcript = job.state === 'succeeded' ? this.#jobs.transcript(job.id) : undefined;
     if (transcript === undefined) {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
 import type { Engines } from '../host/types.ts';
-import type { Job, Jobs, SpooledFile, Submission } from '../jobs/types.ts';
+import type { Job, JobEvent, Jobs, SpooledFile, Submission } from '../jobs/types.ts';
 import type { Transcript } from '../transcript/types.ts';
 
 /** What a dialect is given. It parses a request into a {@link Submission} and renders a {@link Transcript}. */
@@ -98,6 +98,22 @@ export interface Answer {
   readonly transcript: Transcript;
 }
 
+/** A job that is told while it runs. */
+export interface Followed {
+  /** From the first one until the end of the job; they end as well when the client hangs up. */
+  readonly events: AsyncIterable<JobEvent>;
+  /** After the events: the transcript. Throws the job's error. */
+  transcript(): Transcript;
+}
+
+/** What a dialect submits; who asks and whether somebody waits is known from the request. */
+export type NewSubmission = Omit<Submission, 'client' | 'durable'>;
+
+export interface Waiting {
+  /** Accept the job where the queue is full, because its caller waits. */
+  readonly waitInQueue?: boolean;
+}
+
 export interface Answers {
   /**
    * Submits and waits. Sets `X-Diarist-Job`. When the client hangs up, the wait ends (see {@link Jobs.wait}). With
@@ -107,9 +123,16 @@ export interface Answers {
   transcribe(
     request: FastifyRequest,
     reply: FastifyReply,
-    submission: Omit<Submission, 'client' | 'durable'>,
-    options?: { readonly waitInQueue?: boolean },
+    submission: NewSubmission,
+    options?: Waiting,
   ): Promise<Answer | undefined>;
+  /** As {@link transcribe}, but tells what happens to the job while it runs. */
+  follow(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    submission: NewSubmission,
+    options?: Waiting,
+  ): Promise<Followed | undefined>;
   /** Signal that aborts when the client of the request hangs up before it has its answer. */
   hangUp(request: FastifyRequest): AbortSignal;
 }
