@@ -56,6 +56,11 @@ export class JobFolders {
     await rm(join(this.#root, id), { recursive: true, force: true });
   }
 
+  /** Removes the folder of a job that was not accepted after all. */
+  discard(id: string): void {
+    rmSync(join(this.#root, id), { recursive: true, force: true });
+  }
+
   /** Removes uploads that nobody receives any more, folders of jobs that are not known, and checkpoints of ended jobs. */
   sweep(stateOf: (id: string) => 'open' | 'ended' | 'unknown'): void {
     for (const name of readdirSync(this.uploads)) rmSync(join(this.uploads, name), { recursive: true, force: true });

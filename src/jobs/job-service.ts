@@ -187,7 +187,7 @@ export class JobService implements Jobs {
     else this.#tidy(id);
   }
 
-  /** The end of a job could not be stored; the next start runs it again. */
+  /** What became of a job could not be stored: who waits hears it, and a retry finds the job when it runs again. */
   broken(id: string, error: DiaristError): void {
     this.#parts.attendance.ended(id, error);
   }

@@ -134,8 +134,8 @@ export class Lifecycle {
     const ending: Ending = {
       state: outcome.state,
       at,
-      expiresAt: at + this.#retention.keepResultsSeconds * 1000,
-      uploadUntil: at + this.#retention.keepUploadsSeconds * 1000,
+      expiresAt: at + Math.round(this.#retention.keepResultsSeconds * 1000),
+      uploadUntil: at + Math.round(this.#retention.keepUploadsSeconds * 1000),
       ...(outcome.state === 'failed' && { error: toJobError(outcome.error) }),
       ...(outcome.state === 'cancelled' && { reason: outcome.reason }),
     };

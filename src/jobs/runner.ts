@@ -80,7 +80,11 @@ export class Runner {
     const run: Run = { abort: new AbortController(), settled: settled.promise, reached: 0, parked: false };
     this.#runs.set(id, run);
     this.#run(id, run)
-      .catch((error: unknown) => this.#hooks.broken(id, toDiaristError(error)))
+      .catch(async (error: unknown) => {
+        this.#hooks.broken(id, toDiaristError(error));
+        // It is in the queue again at once, and would fail at once.
+        await delay(STORE_AGAIN_MS, undefined, { signal: this.#closing.signal, ref: false });
+      })
       .then(() => {
         this.#runs.delete(id);
         this.#hooks.settled(id);
@@ -226,7 +230,7 @@ export interface RunnerParts {
 export interface RunnerHooks {
   readonly scheduler: Pick<Scheduler, 'progressed'>;
   ended(stored: StoredJob): void;
-  /** The store failed: the job's end could not be written. */
+  /** The store failed: a state of the job could not be written. */
   broken(id: string, error: DiaristError): void;
   /** The engine has let go of the job, whatever became of it: it may be in the queue again. */
   settled(id: string): void;

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { AddressRules } from '../core/address-rules.ts';
-import { DiaristError } from '../core/errors.ts';
+import { DiaristError, toDiaristError } from '../core/errors.ts';
 import { assertAllowedAddress } from '../core/guarded-fetch.ts';
 import type { Seconds } from '../core/units.ts';
 import { type JobFolders, syncToDisk } from './job-folders.ts';
@@ -137,9 +137,8 @@ export class Admission {
       scheduler.add(scheduledJob(stored));
       return stored;
     } catch (error) {
-      // The error is what the caller must hear; the folder goes now or at the next start.
-      folders.remove(id).catch(() => {});
-      throw error;
+      folders.discard(id);
+      throw toDiaristError(error);
     }
   }
 

@@ -22,6 +22,7 @@ export const RETRY_SECONDS: readonly Seconds[] = [
 /** So that receivers that came back are not met by all at once. */
 const JITTER = 0.1;
 const MAX_UNDER_WAY = 8;
+const STORE_AGAIN_MS = 30_000;
 /** The longest that a timer of the platform can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -70,9 +71,7 @@ export class WebhookSender {
       this.#underWay.set(delivery.id, this.#deliver(delivery));
     }
     const next = this.#rows.nextAt(now);
-    if (next === undefined) return;
-    this.#timer = setTimeout(() => this.wake(), Math.min(next - now, MAX_TIMER_MS));
-    this.#timer.unref();
+    if (next !== undefined) this.#wakeIn(Math.min(next - now, MAX_TIMER_MS));
   }
 
   /** Breaks off what is under way; it stays due. */
@@ -86,12 +85,26 @@ export class WebhookSender {
     try {
       const outcome = await this.#attempt(delivery);
       if (!this.#closing.signal.aborted) this.#conclude(delivery, outcome);
-    } catch {
-      // The store failed: the attempt stays due, and is made again when something wakes the sender.
-    } finally {
       this.#underWay.delete(delivery.id);
+      this.wake();
+    } catch {
+      // The store failed: the attempt stays due, and is made again once there is reason to think that it can be stored.
+      this.#underWay.delete(delivery.id);
+      this.#wakeIn(STORE_AGAIN_MS);
     }
-    this.wake();
+  }
+
+  #wakeIn(milliseconds: number): void {
+    if (this.#closing.signal.aborted) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      try {
+        this.wake();
+      } catch {
+        this.#wakeIn(STORE_AGAIN_MS);
+      }
+    }, milliseconds);
+    this.#timer.unref();
   }
 
   async #attempt({ id, jobId, url, secret }: DueDelivery): Promise<DeliveryOutcome> {
@@ -134,7 +147,7 @@ export class WebhookSender {
       if (outcome.httpStatus === 410 || delivery.attempt >= this.#settings.attempts) return;
       const { retrySeconds } = this.#settings;
       const seconds = retrySeconds[Math.min(delivery.attempt, retrySeconds.length) - 1] ?? 0;
-      this.#rows.retry(delivery, now + seconds * 1000 * (1 + JITTER * Math.random()));
+      this.#rows.retry(delivery, now + Math.round(seconds * 1000 * (1 + JITTER * Math.random())));
     });
   }
 }
