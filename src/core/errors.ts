@@ -36,6 +36,7 @@ export const ERROR_CATALOGUE = {
   unauthorized: { exitCode: 2, httpStatus: 401, retryable: false },
   forbidden: { exitCode: 2, httpStatus: 403, retryable: false },
   not_found: { exitCode: 2, httpStatus: 404, retryable: false },
+  model_not_found: { exitCode: 2, httpStatus: 404, retryable: false },
   method_not_allowed: { exitCode: 2, httpStatus: 405, retryable: false },
   forbidden_address: { exitCode: 2, httpStatus: 400, retryable: false },
   input_gone: { exitCode: 3, httpStatus: 410, retryable: false },

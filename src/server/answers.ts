@@ -32,8 +32,14 @@ export class JobAnswers implements Answers {
   ): Promise<Followed | undefined> {
     const job = await this.#submit(request, reply, submission, options);
     if (job === undefined) return undefined;
-    const events = this.#jobs.events(job.id, { signal: hangUpSignal(request), attached: true });
-    return { events, transcript: () => this.#transcriptOf(this.#jobs.get(job.id) ?? job) };
+    const signal = hangUpSignal(request);
+    return {
+      events: this.#jobs.events(job.id, { signal, attached: true }),
+      transcript: () => {
+        if (signal.aborted) throw new DiaristError('cancelled', 'The client hung up before the job was done.');
+        return this.#transcriptOf(this.#jobs.get(job.id) ?? job);
+      },
+    };
   }
 
   /** Undefined where the client does not want to wait: then it has its reply. */

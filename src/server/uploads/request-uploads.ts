@@ -16,6 +16,12 @@ export interface UploadLimits {
   readonly maxFields: number;
 }
 
+/**
+ * Largest JSON body with a recording in base64, which goes through memory: Open WebUI splits recordings above 20 MB, and
+ * base64 makes 4 bytes of 3.
+ */
+const MAX_JSON_AUDIO_BYTES = 36 * 2 ** 20;
+
 /** Most files that one request may bring: a recording and a few that belong to it. */
 const MAX_FILES = 8;
 const MAX_FIELD_NAME_BYTES = 200;
@@ -98,7 +104,9 @@ export class RequestUploads implements Uploads {
   }
 
   async #readJson(request: FastifyRequest, form: ReceivedForm, options: FormOptions): Promise<void> {
-    const body = request.body ?? parseJson(await this.#text(request));
+    const { maxFieldBytes } = this.#limits;
+    const maxBytes = options.json === undefined ? maxFieldBytes : Math.max(maxFieldBytes, MAX_JSON_AUDIO_BYTES);
+    const body = request.body ?? parseJson(await readText(request.raw, maxBytes));
     const read = options.json?.(body) ?? { fields: plainFields(body) };
     for (const [name, value] of Object.entries(read.fields)) {
       for (const one of Array.isArray(value) ? value : [value]) form.addField(name, one);

@@ -1,4 +1,5 @@
 import type { JobEvent } from '../../../jobs/types.ts';
+import { nextWithin } from '../../next-within.ts';
 
 /** Proxies end connections that are silent for a minute, some for 30 s. */
 const KEEP_ALIVE_MS = 15_000;
@@ -33,18 +34,6 @@ export async function* eventStream(
     // It may still fail when the stream is left while an event is waited for; nobody listens then.
     next.catch(() => undefined);
     await events.return?.();
-  }
-}
-
-async function nextWithin<T>(next: Promise<T>, ms: number): Promise<T | 'silence'> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<'silence'>((resolve) => {
-    timer = setTimeout(resolve, ms, 'silence');
-  });
-  try {
-    return await Promise.race([next, silence]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
