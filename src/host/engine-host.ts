@@ -41,9 +41,10 @@ export type EngineHostEvent =
 
 interface Ticket {
   readonly number: number;
-  readonly call: EngineCall;
+  /** Absent where only a started engine is asked for. */
+  readonly call: EngineCall | undefined;
   readonly context: RunContext;
-  readonly promise: PromiseWithResolvers<ResultOf<EngineMethod>>;
+  readonly promise: PromiseWithResolvers<ResultOf<EngineMethod> | undefined>;
   readonly stopListening: () => void;
   /** Was running when an engine process died: it runs once more, with no other request beside it. */
   suspect: boolean;
@@ -128,6 +129,18 @@ export class EngineHost implements Transcriber {
     return this.#call({ method: 'embedVoice', request }, context) as Promise<readonly number[]>;
   }
 
+  /** Starts the engine process where none runs, and settles when it is ready. Fails as {@link transcribe} does. */
+  async load(): Promise<void> {
+    await this.#call(undefined, {});
+  }
+
+  /** Ends the engine process where it has nothing to do; settles when it is gone. The next request starts another. */
+  async unload(): Promise<void> {
+    if (this.#running.size + this.#waiting.length > 0) return;
+    clearTimeout(this.#idleTimer);
+    await this.#process?.close(this.#cancelling.size > 0 ? 0 : CLOSE_GRACE_MS);
+  }
+
   /** The engine process as it is now. */
   status(): EngineStatus {
     const { model } = this.#options.engine;
@@ -144,7 +157,7 @@ export class EngineHost implements Transcriber {
     };
   }
 
-  async #call(call: EngineCall, context: RunContext): Promise<ResultOf<EngineMethod>> {
+  async #call(call: EngineCall | undefined, context: RunContext): Promise<ResultOf<EngineMethod> | undefined> {
     if (this.#closed) throw failureOfEnd({ kind: 'closed' });
     if (context.signal?.aborted) throw cancelled();
     const number = ++this.#lastTicket;
@@ -153,7 +166,7 @@ export class EngineHost implements Transcriber {
       number,
       call,
       context,
-      promise: Promise.withResolvers<ResultOf<EngineMethod>>(),
+      promise: Promise.withResolvers<ResultOf<EngineMethod> | undefined>(),
       stopListening: () => context.signal?.removeEventListener('abort', onAbort),
       suspect: false,
       fraction: 0,
@@ -194,8 +207,19 @@ export class EngineHost implements Transcriber {
       const engine = this.#startedProcess();
       if (engine === undefined) continue;
       engine.setBusy(true);
-      if (this.#ready !== undefined) engine.send({ type: 'call', ticket: next.number, call: next.call });
+      if (this.#ready !== undefined) this.#hand(next, engine);
     }
+  }
+
+  /** Gives a request to an engine that is ready. */
+  #hand({ number, call, promise }: Ticket, engine: EngineProcess): void {
+    if (call !== undefined) {
+      engine.send({ type: 'call', ticket: number, call });
+      return;
+    }
+    this.#running.delete(number);
+    promise.resolve(undefined);
+    this.#afterRequest();
   }
 
   #startedProcess(): EngineProcess | undefined {
@@ -227,9 +251,8 @@ export class EngineHost implements Transcriber {
   #receive(message: FromEngine): void {
     if (message.type === 'ready') {
       this.#ready = { device: message.device };
-      for (const { number, call } of this.#running.values()) {
-        this.#process?.send({ type: 'call', ticket: number, call });
-      }
+      const engine = this.#process;
+      if (engine !== undefined) for (const ticket of [...this.#running.values()]) this.#hand(ticket, engine);
       return;
     }
     if (message.type === 'heartbeat' || message.type === 'startup-failed') return;
@@ -308,7 +331,7 @@ export class EngineHost implements Transcriber {
         this.#fail(ticket, failureOfEnd(end));
       } else if (end.kind !== 'closed') {
         ticket.suspect = true;
-        this.#options.onEvent?.({ kind: 'retrying', id: ticket.call.request.id, because: howItEnded(end) });
+        this.#options.onEvent?.({ kind: 'retrying', id: ticket.call?.request.id ?? 'load', because: howItEnded(end) });
       }
     }
     this.#waiting = [...again, ...this.#waiting];
