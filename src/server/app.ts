@@ -10,6 +10,8 @@ import { JobAnswers } from './answers.ts';
 import { answerErrors, answerMalformed, sendError } from './error-handling.ts';
 import { watchForHangUp } from './hang-up.ts';
 import type { ModelSupply } from './model-supply.ts';
+import { collectDocumentation } from './openapi/document.ts';
+import { registerDocumentation } from './openapi/routes.ts';
 import { registerOperations } from './operations.ts';
 import { RouteTable } from './route-table.ts';
 import type { Client, Dialect, ServerContext, SpeechModels } from './types.ts';
@@ -36,6 +38,12 @@ const ANONYMOUS: Client = {
   id: 'anonymous',
   scopes: new Set(['audio:stt', 'audio:tts', 'status:read', 'admin']),
 };
+
+/** Routes read their bodies with the uploads, straight from the connection. */
+function leaveBodiesToRoutes(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+}
 
 /** The HTTP app with every route, ready to listen. */
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
@@ -67,9 +75,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     request.client = ANONYMOUS;
     watchForHangUp(request, reply);
   });
+  leaveBodiesToRoutes(app);
   await app.register(multipart, { throwFileSizeLimit: false });
-  // Bodies other than small JSON are read by the uploads, where the route asks for them.
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  await collectDocumentation(app);
   app.setNotFoundHandler(async (request, reply) => {
     const path = request.url.split('?')[0] ?? '/';
     const methods = routes.methodsOf(path);
@@ -84,6 +92,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     );
   });
   registerOperations(app, parts);
+  registerDocumentation(app, { open: settings.openDocs });
   const context: ServerContext = {
     config: parts.config,
     jobs: parts.jobs,
