@@ -78,6 +78,12 @@ describe('a crashing engine', () => {
     expect(await bench.jobs.wait(other)).toMatchObject({ state: 'succeeded' });
   });
 
+  it('that ends under its jobs is a crash like others, not a cancellation', async () => {
+    await using bench = await JobBench.open({ maxAttempts: 2 });
+    const id = await bench.submit({ text: 'a', fails: { at: 0, code: 'cancelled' } });
+    expect(await bench.jobs.wait(id)).toMatchObject({ state: 'failed', error: { code: 'engine_crashed' } });
+  });
+
   it('is not blamed for kills of the server, however many', async () => {
     await using bench = await JobBench.open({ maxAttempts: 2 });
     const id = await bench.submit({ text: 'a b', hangsAt: 1 });

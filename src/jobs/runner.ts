@@ -27,7 +27,7 @@ const ENGINE_FAILURES: ReadonlySet<ErrorCode> = new Set([
 /** Crashes in a row from which on a job runs alone: whether it is the culprit shows then, and it takes no other with it. */
 const SUSPICIOUS_CRASHES = 2;
 /** Less than that between two crashes is no progress. */
-const PROGRESS_STEP = 0.001;
+export const PROGRESS_STEP = 0.001;
 
 interface Run {
   readonly abort: AbortController;
@@ -41,8 +41,8 @@ export interface RunnerSettings extends FetchLimits {
   readonly maxAttempts: number;
 }
 
-/** True for a job that is to run while nothing else does. */
-export function runsAlone(stored: StoredJob): boolean {
+/** True for a job that runs while nothing else does until it got further than at its last crash. */
+export function isSuspect(stored: StoredJob): boolean {
   return stored.engineCrashes >= SUSPICIOUS_CRASHES;
 }
 
@@ -136,7 +136,7 @@ export class Runner {
       const failure = toDiaristError(error);
       const requeued = ENGINE_FAILURES.has(failure.code) && this.#tryAgain(stored, run.reached, failure);
       if (requeued) return;
-      outcome = { state: 'failed', error: failure };
+      outcome = { state: 'failed', error: wasNotAsked(failure) ? closedByItself(failure) : failure };
     }
     await this.#store(stored, outcome);
   }
@@ -194,7 +194,7 @@ export class Runner {
     let engineCrashes = advanced ? 1 : now.engineCrashes + 1;
     if (failure.code === 'engine_out_of_memory') {
       // Together with others it may have been too much; alone it would be again.
-      if (runsAlone(before)) return false;
+      if (isSuspect(before) && !advanced) return false;
       engineCrashes = Math.max(engineCrashes, SUSPICIOUS_CRASHES);
     }
     if (engineCrashes >= this.#settings.maxAttempts) return false;
@@ -215,6 +215,17 @@ export class Runner {
       }
     }
   }
+}
+
+/** An engine that was closed under a job: nobody cancelled that one. */
+function wasNotAsked({ code }: DiaristError): boolean {
+  return code === 'cancelled' || code === 'shutting_down';
+}
+
+function closedByItself(cause: DiaristError): DiaristError {
+  return new DiaristError('engine_crashed', 'The engine ended again and again before this job was done: try again.', {
+    cause,
+  });
 }
 
 export interface RunnerParts {

@@ -6,7 +6,7 @@ import type { Seconds } from '../core/units.ts';
 import { type JobFolders, syncToDisk } from './job-folders.ts';
 import { joinKey } from './join-key.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { runsAlone } from './runner.ts';
+import { isSuspect, PROGRESS_STEP } from './runner.ts';
 import { estimateAudioSeconds, priorityFor, UNKNOWN_AUDIO_SECONDS } from './scheduling/audio-estimate.ts';
 import type { Scheduler } from './scheduling/scheduler.ts';
 import type { JobDatabase } from './store/database.ts';
@@ -186,7 +186,7 @@ export class Admission {
 
 /** What the scheduler is told of a job. */
 export function scheduledJob(stored: StoredJob): Parameters<Scheduler['add']>[0] {
-  const { seq, job, estimatedSeconds } = stored;
+  const { seq, job, estimatedSeconds, crashProgress } = stored;
   return {
     id: job.id,
     seq,
@@ -194,7 +194,7 @@ export function scheduledJob(stored: StoredJob): Parameters<Scheduler['add']>[0]
     priority: job.priority,
     model: job.options.model,
     audioSeconds: job.audioSeconds ?? estimatedSeconds,
-    alone: runsAlone(stored),
+    ...(isSuspect(stored) && { aloneUntil: crashProgress + PROGRESS_STEP }),
   };
 }
 

@@ -12,7 +12,6 @@ function job(changed: Partial<ScheduledJob> = {}): ScheduledJob {
     priority: 'normal',
     model: 'base',
     audioSeconds: 100,
-    alone: false,
     ...changed,
   };
 }
@@ -84,18 +83,23 @@ describe('the scheduler', () => {
     expect(rig.scheduler.running).toBe(2);
   });
 
-  it('runs a suspect while nothing else runs', async () => {
+  it('runs a suspect while nothing else runs, until it is cleared', async () => {
     const rig = new Rig();
     const [first, second] = [job(), job()];
     await rig.add(first, second);
-    const suspect = job({ alone: true, client: 'bob' });
+    const suspect = job({ aloneUntil: 0.5, client: 'bob' });
     const later = job({ client: 'eve' });
     await rig.add(suspect, later);
     await rig.finish(first.id);
     expect(rig.started).toEqual([first.id, second.id]);
     await rig.finish(second.id);
     expect(rig.started.slice(2)).toEqual([suspect.id]);
-    await rig.finish(suspect.id);
+    rig.scheduler.progressed(suspect.id, 0.5, 100, 0);
+    await Promise.resolve();
+    expect(rig.started).toHaveLength(3);
+    // It got behind the place of the crash: others need not wait for its end.
+    rig.scheduler.progressed(suspect.id, 0.6, 100, 0);
+    await Promise.resolve();
     expect(rig.started.slice(3)).toEqual([later.id]);
   });
 

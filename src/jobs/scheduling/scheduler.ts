@@ -24,8 +24,8 @@ export interface ScheduledJob {
   readonly priority: Priority;
   readonly model: string;
   readonly audioSeconds: Seconds;
-  /** Runs while nothing else does: it may be what crashes the engine. */
-  readonly alone: boolean;
+  /** Runs while nothing else does until it got further than this: it may be what crashes the engine there. */
+  readonly aloneUntil?: number;
 }
 
 interface Item extends QueueItem {
@@ -39,6 +39,7 @@ interface Running {
   audioSeconds: Seconds;
   /** Share of the recording that is done. */
   progress: number;
+  alone: boolean;
 }
 
 /** Name of the flow of a job, here and among the chunks in the engine. */
@@ -124,11 +125,10 @@ export class Scheduler {
     const done = progress - Math.max(running.progress, from);
     if (done > 0) this.#throughput.done(done * running.audioSeconds, Date.now());
     running.progress = Math.max(running.progress, progress);
-  }
-
-  /** True while the job is the only one that runs. */
-  isAlone(id: string): boolean {
-    return this.#running.size === 1 && this.#running.has(id);
+    if (running.alone && progress > (running.item.job.aloneUntil ?? 0)) {
+      running.alone = false;
+      this.#changed();
+    }
   }
 
   place(id: string): QueuePlace | undefined {
@@ -175,7 +175,8 @@ export class Scheduler {
       if (!item) break;
       this.#queue.take(item);
       this.#waiting.delete(item.id);
-      this.#running.set(item.id, { item, audioSeconds: item.costSeconds, progress: 0 });
+      const alone = item.job.aloneUntil !== undefined;
+      this.#running.set(item.id, { item, audioSeconds: item.costSeconds, progress: 0, alone });
       this.#order = undefined;
       this.#throughput.working(this.#running.size, Date.now());
       this.#start(item.id);
@@ -183,8 +184,8 @@ export class Scheduler {
   }
 
   #next(): Item | undefined {
-    if ([...this.#running.values()].some(({ item }) => item.job.alone)) return undefined;
-    const alone = this.#queue.heads().find((item) => item.job.alone);
+    if ([...this.#running.values()].some((running) => running.alone)) return undefined;
+    const alone = this.#queue.heads().find((item) => item.job.aloneUntil !== undefined);
     // While one waits to run alone, nothing is started, so that its turn comes.
     if (alone) return this.#running.size === 0 ? alone : undefined;
     const longRunning = [...this.#running.values()].filter(({ audioSeconds }) => audioSeconds >= LONG_SECONDS).length;
