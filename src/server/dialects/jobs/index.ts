@@ -1,13 +1,10 @@
-import { Readable } from 'node:stream';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Dialect, ServerContext } from '../../types.ts';
-import { parseFields } from '../../webservice-options.ts';
-import { eventStream } from './event-stream.ts';
-import { type JobRequest, jobOf, noSuchJob, queryFields } from './job-requests.ts';
+import { type JobRequest, jobOf, noSuchJob } from './job-requests.ts';
 import { deliveriesView, jobView } from './job-view.ts';
 import { listJobs } from './list-jobs.ts';
 import { rerunJob, submitJob } from './new-job.ts';
-import { eventsFieldsSchema, type JobView } from './schemas.ts';
+import type { JobView } from './schemas.ts';
+import { sendEvents } from './send-events.ts';
 import { sendTranscript } from './transcript.ts';
 
 /** Durable jobs: submit, look, listen, fetch the transcript in any format, cancel, delete, run again. */
@@ -35,29 +32,4 @@ export const jobsDialect: Dialect = (app, context) => {
 function view(request: JobRequest, { jobs }: ServerContext): JobView {
   const job = jobOf(request, jobs);
   return jobView(job, jobs.place(job.id), Date.now());
-}
-
-async function sendEvents(
-  request: JobRequest,
-  reply: FastifyReply,
-  { jobs, answers }: ServerContext,
-): Promise<FastifyReply> {
-  const job = jobOf(request, jobs);
-  const after = lastEventId(request);
-  const signal = answers.hangUp(request);
-  const events = jobs.events(job.id, { after, signal })[Symbol.asyncIterator]();
-  return reply
-    .type('text/event-stream; charset=utf-8')
-    .headers({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' })
-    .send(Readable.from(eventStream(events), { objectMode: false }));
-}
-
-/** The header is what a browser sends when it comes back; the parameter is for those who cannot set one. */
-function lastEventId(request: FastifyRequest): number {
-  const header = request.headers['last-event-id'];
-  const asked = parseFields(
-    eventsFieldsSchema,
-    header === undefined ? queryFields(request) : new Map([['after', [header].flat()]]),
-  );
-  return asked.after ?? 0;
 }

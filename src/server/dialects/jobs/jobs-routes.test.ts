@@ -4,7 +4,6 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { jobsOptions, openJobs } from '../../../jobs/open-jobs.ts';
 import { startTestServer, type TestServer } from '../../fixtures/test-server.ts';
 import { defaultJobOptions } from '../../webservice-options.ts';
 import { allEvents, readEvents, type ServerEvent } from './fixtures/read-events.ts';
@@ -14,7 +13,6 @@ let server: TestServer;
 beforeAll(async () => {
   server = await startTestServer({
     environment: { DIARIST_ALLOWED_HOSTS: '127.0.0.1', DIARIST_MAX_RUNNING: '4', DIARIST_RESULT_TTL: '24h' },
-    jobs: (config, engines) => openJobs(jobsOptions(config, engines)),
   });
 });
 afterAll(() => server.close());
