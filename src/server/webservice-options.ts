@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { wholeNumber } from '../config/value-kinds.ts';
 import { DEFAULT_BEAM_SIZE } from '../core/decoding-defaults.ts';
 import { DiaristError } from '../core/errors.ts';
 import { parseLanguage } from '../core/languages.ts';
@@ -24,13 +25,33 @@ export function optionalText(meaning: string): z.ZodOptional<z.ZodString> {
   return z.string().meta({ description: meaning }).optional();
 }
 
-function speakerCount(meaning: string): z.ZodOptional<z.ZodType<number | 'auto', string>> {
+/** A whole number from `least` to `most`, as a query string, a form or JSON spells it. */
+export function numberText(meaning: string, least: number, most: number): z.ZodOptional<z.ZodType<number, string>> {
+  const number = wholeNumber(least, most);
   return z
     .string()
-    .regex(/^(auto|[1-9]\d?|100)$/i, `must be a whole number from 1 to ${MOST_SPEAKERS}, or auto`)
-    .transform((text) => (/^auto$/i.test(text) ? ('auto' as const) : Number(text)))
+    .transform((text, context) => number.read(text) ?? refused(context, `must be ${number.expected}`))
+    .meta({ type: 'integer', minimum: least, maximum: most, description: meaning })
+    .optional();
+}
+
+function speakerCount(meaning: string): z.ZodOptional<z.ZodType<number | 'auto', string>> {
+  const number = wholeNumber(1, MOST_SPEAKERS);
+  return z
+    .string()
+    .transform((text, context) =>
+      /^auto$/i.test(text)
+        ? ('auto' as const)
+        : (number.read(text) ?? refused(context, `must be ${number.expected}, or auto`)),
+    )
     .meta({ type: 'integer', minimum: 1, maximum: MOST_SPEAKERS, description: meaning })
     .optional();
+}
+
+/** `issue` completes a sentence that begins with the name of the field: "limit must be …". */
+function refused(context: z.RefinementCtx, issue: string): never {
+  context.addIssue(issue);
+  return z.NEVER;
 }
 
 /** The options that `/asr`, the speakers dialect and the jobs have in common, by the names of the whisper webservice. */

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FormatName } from '../../../transcript/formats.ts';
 import { attachmentOf } from '../../attachment.ts';
+import { formBody } from '../../openapi/form-body.ts';
 import { takeRecording } from '../../recording-field.ts';
 import { requestedFormat } from '../../requested-format.ts';
 import type { Dialect, ServerContext } from '../../types.ts';
@@ -8,15 +9,40 @@ import { warningsHeader } from '../../warnings-header.ts';
 import { defaultJobOptions, parseFields, withWebserviceOptions } from '../../webservice-options.ts';
 import { detectLanguage } from './detect-language.ts';
 import { renderAsr } from './render.ts';
-import { asrFieldsSchema } from './schemas.ts';
+import { asrFieldsSchema, asrTranscriptSchema, detectedLanguageSchema, detectLanguageFieldsSchema } from './schemas.ts';
+
+const TAGS = ['whisper webservice'];
+const RECORDING = 'The recording, in any container that ffmpeg reads.';
 
 /**
  * The whisper webservice: `POST /asr` and `POST /detect-language`, as whisperx-asr-service and whisper-asr-webservice
  * have them and Speakr, Bazarr and scripts for Subgen call them.
  */
 export const asrDialect: Dialect = (app, context) => {
-  app.post('/asr', { config: { envelope: 'asr' } }, (request, reply) => transcribe(request, reply, context));
-  app.post('/detect-language', { config: { envelope: 'asr' } }, (request) => detectLanguage(request, context));
+  app.post(
+    '/asr',
+    {
+      config: { envelope: 'asr', form: formBody(asrFieldsSchema, { files: { audio_file: RECORDING }, query: true }) },
+      schema: {
+        tags: TAGS,
+        summary: 'Transcribe a recording',
+        description: 'Waits in the queue as long as it takes. Other formats than json are answered as text.',
+        response: { 200: asrTranscriptSchema },
+      },
+    },
+    (request, reply) => transcribe(request, reply, context),
+  );
+  app.post(
+    '/detect-language',
+    {
+      config: {
+        envelope: 'asr',
+        form: formBody(detectLanguageFieldsSchema, { files: { audio_file: RECORDING }, query: true }),
+      },
+      schema: { tags: TAGS, summary: 'Detect the language', response: { 200: detectedLanguageSchema } },
+    },
+    (request) => detectLanguage(request, context),
+  );
 };
 
 async function transcribe(

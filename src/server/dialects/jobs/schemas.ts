@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, optionalText, webserviceOptionShape } from '../../webservice-options.ts';
+import { flag, numberText, optionalText, webserviceOptionShape } from '../../webservice-options.ts';
 
 export const JOB_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 
@@ -22,12 +22,7 @@ export const jobParamsSchema = z.object({ id: z.string().meta({ description: 'Id
 export const jobListFieldsSchema = z.object({
   state: optionalText(`Only jobs in these states, separated by commas: ${JOB_STATES.join(', ')}.`),
   dialect: optionalText('Only jobs that came by this dialect: openai, asr, speakers or jobs.'),
-  limit: z
-    .string()
-    .regex(/^([1-9]\d?|1\d\d|200)$/, 'must be a whole number from 1 to 200')
-    .transform(Number)
-    .meta({ type: 'integer', minimum: 1, maximum: 200, description: 'Most jobs of a page. Default 50.' })
-    .optional(),
+  limit: numberText('Most jobs of a page. Default 50.', 1, 200),
   cursor: optionalText('"next" of the page before.'),
 });
 
@@ -36,12 +31,11 @@ export const transcriptFieldsSchema = z.object({
 });
 
 export const eventsFieldsSchema = z.object({
-  after: z
-    .string()
-    .regex(/^\d{1,15}$/, 'must be the id of an event')
-    .transform(Number)
-    .meta({ type: 'integer', minimum: 0, description: 'Id of the last event that was seen; so does Last-Event-ID.' })
-    .optional(),
+  after: numberText(
+    'Id of the last event that was seen, as the header Last-Event-ID says it.',
+    0,
+    Number.MAX_SAFE_INTEGER,
+  ),
 });
 
 const optionsSchema = z
@@ -144,3 +138,31 @@ export const deliveriesSchema = z.object({
 });
 
 export type DeliveriesView = z.output<typeof deliveriesSchema>;
+
+const text = { schema: z.string() };
+
+/** A transcript in any format. */
+export const transcriptResponse = {
+  description: 'The transcript. As JSON it is what schema/transcript-1.schema.json describes.',
+  content: {
+    'application/json': { schema: z.record(z.string(), z.unknown()) },
+    'application/x-subrip': text,
+    'text/vtt': text,
+    'text/tab-separated-values': text,
+    'text/plain': text,
+  },
+};
+
+/** A stream of what happens to a job. */
+export const eventsResponse = {
+  description: 'Events as they happen.',
+  content: {
+    'text/event-stream': {
+      schema: z.string().meta({
+        examples: [
+          'id: 2\nevent: progress\ndata: {"kind":"progress","at":"2026-11-21T09:30:04.120Z","stage":"transcribe","progress":0.31,"etaSeconds":12}\n\n',
+        ],
+      }),
+    },
+  },
+};

@@ -1,18 +1,32 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { formBody } from '../../openapi/form-body.ts';
 import { takeRecording } from '../../recording-field.ts';
 import type { Dialect, ServerContext } from '../../types.ts';
 import { warningsHeader } from '../../warnings-header.ts';
 import { defaultJobOptions, parseFields, withWebserviceOptions } from '../../webservice-options.ts';
 import { renderSpeakers } from './render.ts';
-import { speakersFieldsSchema } from './schemas.ts';
+import { speakersFieldsSchema, speakersTranscriptSchema } from './schemas.ts';
 
 const PATHS = ['/v1/audio/transcribe-with-speakers', '/api/audio/transcribe-with-speakers'];
 const FILE_FIELDS = ['file', 'audio_file', 'audio'] as const;
 
 /** The speakers dialect: one call, one answer of blocks by speaker, for recap tools. */
 export const speakersDialect: Dialect = (app, context) => {
+  const form = formBody(speakersFieldsSchema, { files: { file: 'The recording.' }, query: true });
   for (const path of PATHS) {
-    app.post(path, { config: { envelope: 'asr' } }, (request, reply) => transcribe(request, reply, context));
+    app.post(
+      path,
+      {
+        config: { envelope: 'asr', form },
+        schema: {
+          tags: ['speakers'],
+          summary: 'Transcribe with speakers',
+          description: 'Blocks of consecutive words of one speaker; a block also ends at a silence of more than 1.5 s.',
+          response: { 200: speakersTranscriptSchema },
+        },
+      },
+      (request, reply) => transcribe(request, reply, context),
+    );
   }
 };
 
