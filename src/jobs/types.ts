@@ -128,6 +128,7 @@ export interface QueueCounts {
 /** Something that happened to a job, for those who count: metrics and logs. */
 export type JobChange = { readonly job: Job } & (
   | { readonly kind: 'accepted'; readonly as: Submitted['as'] }
+  /** `queuedSeconds`: since it was accepted; at another attempt (`job.attempts`) that holds the earlier ones too. */
   | { readonly kind: 'started'; readonly queuedSeconds: Seconds }
   /** Goes back into the queue because its engine failed; it was not the job's last attempt. */
   | { readonly kind: 'requeued'; readonly error: JobError }
