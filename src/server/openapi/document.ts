@@ -64,7 +64,14 @@ const TAGS = [
 ];
 
 function documentForm(schema: FastifySchema & Extra, form: FormDocs): void {
-  schema.body = bodySchema(form);
-  schema.consumes = ['multipart/form-data', ...(form.json ? ['application/json'] : [])];
+  const body = bodySchema(form);
+  if (typeof form.json === 'object') {
+    schema.body = {
+      content: { 'multipart/form-data': { schema: body }, 'application/json': { schema: inputSchema(form.json) } },
+    };
+  } else {
+    schema.body = body;
+    schema.consumes = ['multipart/form-data', ...(form.json ? ['application/json'] : [])];
+  }
   if (form.query) schema.querystring = inputSchema(form.fields);
 }

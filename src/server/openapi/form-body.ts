@@ -7,8 +7,8 @@ export interface FormDocs {
   readonly files: Readonly<Record<string, string>>;
   /** Every field may stand in the query as well. */
   readonly query: boolean;
-  /** A JSON body is understood, too. */
-  readonly json: boolean;
+  /** A JSON body is understood, too: with the same fields, or with those of a schema of its own. */
+  readonly json: boolean | z.ZodObject;
   readonly fileRequired: boolean;
 }
 
@@ -41,7 +41,7 @@ export function formBody(
   options: {
     readonly files?: Readonly<Record<string, string>>;
     readonly query?: boolean;
-    readonly json?: boolean;
+    readonly json?: boolean | z.ZodObject;
     /** False where the file may be left out, e.g. because a URL stands for it. */
     readonly fileRequired?: boolean;
   } = {},
@@ -50,7 +50,7 @@ export function formBody(
     fields,
     files: options.files ?? {},
     query: options.query === true,
-    json: options.json === true,
+    json: options.json ?? false,
     fileRequired: options.fileRequired !== false,
   };
 }

@@ -4,15 +4,15 @@ import type { FormOptions } from '../../types.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
-/** Body in JSON, as Open WebUI sends it: the recording is in base64, beside the fields of the form. */
-export const inputAudioSchema = z
-  .object({
-    input_audio: z.object({
-      data: z.string().meta({ description: 'The recording in base64.' }),
-      format: z.string().optional().meta({ description: 'File extension of the recording: wav, mp3 …' }),
-    }),
-  })
-  .catchall(z.unknown());
+/** The recording in a JSON body, as Open WebUI sends it; the fields of the form stand beside it. */
+export const inputAudioShape = {
+  input_audio: z.object({
+    data: z.string().meta({ description: 'The recording in base64.' }),
+    format: z.string().optional().meta({ description: 'File extension of the recording: wav, mp3 …' }),
+  }),
+};
+
+const inputAudioSchema = z.looseObject(inputAudioShape);
 
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 

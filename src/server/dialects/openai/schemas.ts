@@ -194,7 +194,7 @@ export const streamEventSchema = z.discriminatedUnion('type', [
 ]);
 export type StreamEvent = z.output<typeof streamEventSchema>;
 
-const modelSchema = z.object({
+export const modelSchema = z.object({
   id: z.string(),
   object: z.literal('model'),
   created: z.int().meta({ description: 'Seconds since 1970.' }),
