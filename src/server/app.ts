@@ -3,19 +3,29 @@ import multipart from '@fastify/multipart';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import type { Config } from '../config/config.ts';
-import { DiaristError } from '../core/errors.ts';
 import type { Engines } from '../host/types.ts';
 import type { Jobs } from '../jobs/types.ts';
 import { JobAnswers } from './answers.ts';
+import { asrDialect } from './dialects/asr/index.ts';
+import { jobsDialect } from './dialects/jobs/index.ts';
+import { openaiDialect } from './dialects/openai/index.ts';
+import { speakersDialect } from './dialects/speakers/index.ts';
 import { answerErrors, answerMalformed, sendError } from './error-handling.ts';
 import { watchForHangUp } from './hang-up.ts';
+import { registerMetrics } from './metrics.ts';
 import type { ModelSupply } from './model-supply.ts';
 import { collectDocumentation } from './openapi/document.ts';
 import { registerDocumentation } from './openapi/routes.ts';
 import { registerOperations } from './operations.ts';
-import { RouteTable } from './route-table.ts';
-import type { Client, Dialect, ServerContext, SpeechModels } from './types.ts';
+import { logRequests } from './request-log.ts';
+import { answerUnknownPaths, RouteTable } from './route-table.ts';
+import type { ApiKeys } from './security/api-keys.ts';
+import { secure } from './security/secure.ts';
+import type { Dialect, ServerContext, SpeechModels } from './types.ts';
 import { RequestUploads } from './uploads/request-uploads.ts';
+
+/** Every way of speaking that the server knows. */
+export const DIALECTS: readonly Dialect[] = [openaiDialect, asrDialect, speakersDialect, jobsDialect];
 
 /** What the app is assembled from. The caller closes jobs and engines. */
 export interface AppParts {
@@ -25,7 +35,10 @@ export interface AppParts {
   readonly models: SpeechModels;
   readonly supply: ModelSupply;
   readonly logger: FastifyBaseLogger;
+  readonly keys: ApiKeys;
   readonly dialects: readonly Dialect[];
+  /** True once the server was told to stop: it takes no more work. */
+  readonly isStopping: () => boolean;
 }
 
 /** Longer than the idle time of load balancers in front, so that they close first and no request meets a closing door. */
@@ -33,11 +46,6 @@ const KEEP_ALIVE_MS = 75_000;
 const HEADERS_TIMEOUT_MS = 60_000;
 const MAX_PARAM_LENGTH = 500;
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
-
-const ANONYMOUS: Client = {
-  id: 'anonymous',
-  scopes: new Set(['audio:stt', 'audio:tts', 'status:read', 'admin']),
-};
 
 /** Routes read their bodies with the uploads, straight from the connection. */
 function leaveBodiesToRoutes(app: FastifyInstance): void {
@@ -72,26 +80,16 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const routes = new RouteTable(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    request.client = ANONYMOUS;
     watchForHangUp(request, reply);
   });
+  logRequests(app);
+  await secure(app, parts);
   leaveBodiesToRoutes(app);
   await app.register(multipart, { throwFileSizeLimit: false });
   await collectDocumentation(app);
-  app.setNotFoundHandler(async (request, reply) => {
-    const path = request.url.split('?')[0] ?? '/';
-    const methods = routes.methodsOf(path);
-    if (methods.length > 0) reply.header('allow', [...methods, 'OPTIONS'].join(', '));
-    if (request.method === 'OPTIONS' && methods.length > 0) return reply.code(204).send();
-    return sendError(
-      methods.length > 0
-        ? new DiaristError('method_not_allowed', `${path} takes ${methods.join(', ')}, not ${request.method}.`)
-        : new DiaristError('not_found', `There is nothing at ${request.method} ${path}: see /docs for what there is.`),
-      request,
-      reply,
-    );
-  });
+  answerUnknownPaths(app, routes);
   registerOperations(app, parts);
+  registerMetrics(app, { ...parts, open: settings.openMetrics });
   registerDocumentation(app, { open: settings.openDocs });
   const context: ServerContext = {
     config: parts.config,

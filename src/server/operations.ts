@@ -9,10 +9,12 @@ export interface OperationsParts {
   readonly jobs: Jobs;
   readonly engines: Engines;
   readonly supply: ModelSupply;
+  /** True once the server was told to stop. */
+  readonly isStopping: () => boolean;
 }
 
 /** Adds `/`, `/health`, `/livez` and `/readyz`. They ask nobody and are answered whatever goes on. */
-export function registerOperations(app: FastifyInstance, { jobs, engines, supply }: OperationsParts): void {
+export function registerOperations(app: FastifyInstance, { jobs, engines, supply, isStopping }: OperationsParts): void {
   app.get('/', { config: { scope: null } }, async () => ({
     name: 'diarist',
     version: VERSION,
@@ -34,7 +36,8 @@ export function registerOperations(app: FastifyInstance, { jobs, engines, supply
   });
   app.get('/readyz', { config: { scope: null } }, async (_request, reply) => {
     const missing = supply.missing();
-    if (missing.length === 0) return { status: 'ready' };
-    return reply.code(503).header('retry-after', '10').send({ status: 'not ready', missing });
+    if (missing.length === 0 && !isStopping()) return { status: 'ready' };
+    const status = isStopping() ? 'stopping' : 'models are missing';
+    return reply.code(503).header('retry-after', '10').send({ status, missing });
   });
 }

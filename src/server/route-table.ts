@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify';
+import { DiaristError } from '../core/errors.ts';
+import { sendError } from './error-handling.ts';
 
 /** Remembers which methods each path has, so that a wrong method is told from a wrong path. */
 export class RouteTable {
@@ -25,4 +27,23 @@ function pathPattern(url: string): RegExp {
     return segment.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
   });
   return new RegExp(`^${segments.join('/+')}/?$`);
+}
+
+/** Answers what is no route: 404, 405 with the methods that there are, or a bare OPTIONS. Never 200, for probes look. */
+export function answerUnknownPaths(app: FastifyInstance, routes: RouteTable): void {
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?')[0] ?? '/';
+    const methods = routes.methodsOf(path);
+    if (methods.length === 0) {
+      const error = new DiaristError(
+        'not_found',
+        `There is nothing at ${request.method} ${path}: see /docs for what there is.`,
+      );
+      return sendError(error, request, reply);
+    }
+    reply.header('allow', [...methods, 'OPTIONS'].join(', '));
+    if (request.method === 'OPTIONS') return reply.code(204).send();
+    const error = new DiaristError('method_not_allowed', `${path} takes ${methods.join(', ')}, not ${request.method}.`);
+    return sendError(error, request, reply);
+  });
 }

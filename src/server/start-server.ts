@@ -1,12 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Config } from '../config/config.ts';
-import { DiaristError } from '../core/errors.ts';
+import { DiaristError, toDiaristError } from '../core/errors.ts';
 import type { Engines } from '../host/types.ts';
 import type { Jobs } from '../jobs/types.ts';
 import { ModelStore } from '../models/store.ts';
-import { buildApp } from './app.ts';
-import { findDialects } from './find-dialects.ts';
+import { buildApp, DIALECTS } from './app.ts';
 import { ModelSupply } from './model-supply.ts';
+import { ApiKeys } from './security/api-keys.ts';
+import { limitJobs } from './security/limited-jobs.ts';
 import { InstalledSpeechModels } from './speech-models.ts';
 import type { Dialect } from './types.ts';
 
@@ -26,38 +27,80 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Starts the server and owns `jobs` and `engines` from then on. Throws `usage` where the address cannot be had. */
+/** After the jobs are closed, answers that are being sent get this long before their connections are cut. */
+const LAST_ANSWERS_MS = 1000;
+
+/**
+ * Starts the server and owns `jobs` and `engines` from then on. Throws `usage` where the address cannot be had, or where
+ * it would let in everybody without being told to.
+ */
 export async function startServer(config: Config, parts: ServerParts): Promise<RunningServer> {
   const { settings, environment } = config;
-  const { jobs, engines, logger } = parts;
+  const { engines, logger } = parts;
+  const keys = new ApiKeys(settings.dataDir);
   const store = new ModelStore({ cacheDir: settings.cacheDir, env: environment });
   const supply = new ModelSupply({
-    store,
-    model: settings.model,
-    preload: settings.preloadModels,
-    fetch: settings.fetchModels,
-    logger,
+    ...{ store, logger, model: settings.model, preload: settings.preloadModels, fetch: settings.fetchModels },
   });
-  const app = await buildApp({
-    config,
-    jobs,
-    engines,
-    supply,
-    logger,
-    models: new InstalledSpeechModels(store, settings.model),
-    dialects: parts.dialects ?? (await findDialects()),
-  });
-  await supply.start();
-  const url = await listen(app, settings.host, settings.port);
-  return {
-    url,
-    async close() {
-      await supply.close();
-      await jobs.close(settings.shutdownSeconds);
-      await app.close();
-      await engines.close();
-    },
-  };
+  let stopping = false;
+  try {
+    refuseOpenDoors(settings, keys);
+    const app = await buildApp({
+      ...{ config, engines, supply, logger, keys },
+      jobs: limitJobs(parts.jobs, (client) => keys.limitsOf(client)),
+      models: new InstalledSpeechModels(store, settings.model),
+      dialects: parts.dialects ?? DIALECTS,
+      isStopping: () => stopping,
+    });
+    await supply.start();
+    const url = await listen(app, settings.host, settings.port);
+    void preload(supply, engines, settings.preloadModels, logger);
+    return {
+      url,
+      async close() {
+        stopping = true;
+        await supply.close();
+        await parts.jobs.close(settings.shutdownSeconds);
+        const cut = setTimeout(() => app.server.closeAllConnections(), LAST_ANSWERS_MS);
+        await app.close();
+        clearTimeout(cut);
+        await engines.close();
+        keys[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    await supply.close();
+    keys[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Whoever opens the server to a network says who may come in, or that all may. */
+function refuseOpenDoors({ host, allowAnonymous }: Config['settings'], keys: ApiKeys): void {
+  if (isLoopback(host) || allowAnonymous || keys.isInUse()) return;
+  throw new DiaristError(
+    'usage',
+    `${host} lets other machines in, and there are no API keys: make one with "diarist keys create NAME", or say --allow-anonymous.`,
+  );
+}
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
+
+/** Starts the engines of the models that are wanted at once, after these are there. */
+async function preload(
+  supply: ModelSupply,
+  engines: Engines,
+  models: readonly string[],
+  logger: FastifyBaseLogger,
+): Promise<void> {
+  await supply.whenComplete();
+  for (const model of models) {
+    try {
+      await engines.load(model);
+    } catch (error) {
+      logger.error({ model, reason: toDiaristError(error).message }, 'a model could not be loaded ahead');
+    }
+  }
 }
 
 async function listen(app: Awaited<ReturnType<typeof buildApp>>, host: string, port: number): Promise<string> {

@@ -1,0 +1,99 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DiaristError } from '../../core/errors.ts';
+import type { Client } from '../types.ts';
+import type { ApiKey, ApiKeys } from './api-keys.ts';
+import { RequestRates } from './request-rates.ts';
+
+export interface AuthenticationOptions {
+  readonly keys: ApiKeys;
+  /** Callers without a key are let in although there are keys. */
+  readonly allowAnonymous: boolean;
+  /** Origins of web pages that may call, `*` for all. */
+  readonly origins: readonly string[];
+}
+
+/** Where no key was ever made, the one person at this machine may do everything. */
+const SOLE_USER: Client = { id: 'anonymous', scopes: new Set(['audio:stt', 'audio:tts', 'status:read', 'admin']) };
+const STRANGER: Client = { id: 'anonymous', scopes: new Set(['audio:stt', 'audio:tts', 'status:read']) };
+const NOBODY: Client = { id: 'anonymous', scopes: new Set() };
+
+const DEFAULT_SCOPE = 'audio:stt';
+
+/**
+ * Says who asks, before the body is read, and turns away who may not: `unauthorized`, `forbidden`, `rate_limited`. The
+ * keys are looked up at each request, so that a revoked one is refused at once.
+ */
+export function authenticate(app: FastifyInstance, { keys, allowAnonymous, origins }: AuthenticationOptions): void {
+  const rates = new RequestRates();
+  app.addHook('onRequest', async (request, reply) => {
+    const scope = request.is404 ? null : request.routeOptions.config.scope;
+    const shown = keyOf(request);
+    if (shown === undefined) {
+      refuseForeignPages(request, origins);
+      request.client = anonymousClient(keys, allowAnonymous, scope);
+    } else {
+      const key = keys.find(shown);
+      // Clients that must send some key send any where none is needed.
+      if (key === undefined && (scope === null || !keys.isInUse())) {
+        request.client = anonymousClient(keys, allowAnonymous, scope);
+      } else request.client = clientOf(key, rates, reply);
+    }
+    if (scope !== null && !isAllowed(request.client, scope ?? DEFAULT_SCOPE)) {
+      throw new DiaristError(
+        'forbidden',
+        `This API key may not do that: it needs the scope ${scope ?? DEFAULT_SCOPE}.`,
+      );
+    }
+  });
+}
+
+function anonymousClient(keys: ApiKeys, allowAnonymous: boolean, scope: string | null | undefined): Client {
+  if (!keys.isInUse()) return SOLE_USER;
+  if (allowAnonymous) return STRANGER;
+  if (scope === null) return NOBODY;
+  throw new DiaristError(
+    'unauthorized',
+    'An API key is needed: send it as "Authorization: Bearer KEY" or "X-API-Key: KEY".',
+  );
+}
+
+function clientOf(key: ApiKey | undefined, rates: RequestRates, reply: FastifyReply): Client {
+  if (key === undefined) {
+    throw new DiaristError('unauthorized', 'This API key is wrong or was revoked: ask for another one.');
+  }
+  const waitSeconds = rates.take(key.id, key.limits.requestsPerMinute);
+  if (waitSeconds > 0) {
+    reply.header('retry-after', String(Math.ceil(waitSeconds)));
+    throw new DiaristError(
+      'rate_limited',
+      `This API key may send ${key.limits.requestsPerMinute} requests a minute: wait ${Math.ceil(waitSeconds)} s.`,
+    );
+  }
+  return { id: key.id, scopes: new Set(key.scopes) };
+}
+
+/**
+ * A web page that a person happens to visit must not use the server at their own machine: browsers say which page a
+ * request comes from, and a key is something that only a page of their own has.
+ */
+function refuseForeignPages({ headers, method, host }: FastifyRequest, origins: readonly string[]): void {
+  const { origin } = headers;
+  if (origin === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
+  if (origins.includes('*') || origins.includes(origin)) return;
+  if (URL.canParse(origin) && new URL(origin).host === host) return;
+  throw new DiaristError(
+    'forbidden',
+    'Pages of other origins may not use this server without an API key: name the origin in DIARIST_CORS_ORIGINS.',
+  );
+}
+
+function isAllowed({ scopes }: Client, scope: string): boolean {
+  return scopes.has('admin') || scopes.has(scope);
+}
+
+/** The key of a request: `Authorization: Bearer`, `api-key` (Azure) or `X-API-Key`. */
+function keyOf({ headers }: FastifyRequest): string | undefined {
+  const bearer = /^Bearer\s+(\S+)\s*$/i.exec(headers.authorization ?? '')?.[1];
+  const others = [headers['api-key'], headers['x-api-key']].flat();
+  return bearer ?? others.find((one) => one !== undefined && one !== '');
+}

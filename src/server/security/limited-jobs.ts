@@ -1,0 +1,110 @@
+import { rm } from 'node:fs/promises';
+import { DiaristError } from '../../core/errors.ts';
+import type { Jobs, Submission, Submitted } from '../../jobs/types.ts';
+import type { KeyLimits } from './api-keys.ts';
+
+/**
+ * The same jobs, but each client within the limits of its key: `quota_exceeded` where its audio of the day or month is
+ * used up, `rate_limited` where too many of its jobs run. A caller who waits in the queue waits for its own jobs, too.
+ */
+export function limitJobs(jobs: Jobs, limitsOf: (client: string) => KeyLimits): Jobs {
+  const turns = new ClientTurns(jobs);
+  const admit = async (client: string, wait: boolean): Promise<Disposable> => {
+    const limits = limitsOf(client);
+    checkQuota(jobs, client, limits);
+    return turns.take(client, limits.concurrentJobs ?? Number.POSITIVE_INFINITY, wait);
+  };
+  return withMethods(jobs, {
+    async submit(submission: Submission, admission = {}) {
+      try {
+        using _turn = await admit(submission.client, admission.wait === true);
+        return await jobs.submit(submission, admission);
+      } finally {
+        // The jobs own the file, whether they take it or not.
+        if (submission.file !== undefined) await rm(submission.file.path, { force: true });
+      }
+    },
+    async rerun(id, options, client): Promise<Submitted | undefined> {
+      if (client === undefined || jobs.get(id, client) === undefined) return jobs.rerun(id, options, client);
+      using _turn = await admit(client, false);
+      return await jobs.rerun(id, options, client);
+    },
+  });
+}
+
+/** The jobs with some methods replaced; the others keep their `this`. */
+function withMethods(jobs: Jobs, methods: Partial<Jobs>): Jobs {
+  return new Proxy(jobs, {
+    get(target, property) {
+      const own = methods[property as keyof Jobs];
+      if (own !== undefined) return own;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+function checkQuota(jobs: Jobs, client: string, limits: KeyLimits): void {
+  const now = new Date();
+  const pending = jobs.pendingAudioSeconds(client);
+  const check = (limit: number | undefined, since: number, period: string): void => {
+    if (limit === undefined) return;
+    const used = jobs.usage(client, since).audioSeconds + pending;
+    if (used < limit) return;
+    throw new DiaristError(
+      'quota_exceeded',
+      `This API key has used its ${limit} seconds of audio of this ${period}: wait for the next one, or ask for more.`,
+    );
+  };
+  const midnight = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate());
+  check(limits.audioSecondsPerDay, midnight, 'day');
+  check(limits.audioSecondsPerMonth, Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1), 'month');
+}
+
+/** Counts the jobs of a client that have not ended, and lets callers wait for one of them to end. */
+class ClientTurns {
+  readonly #jobs: Jobs;
+  /** Turns that were given and whose job is not a row yet. */
+  readonly #given = new Map<string, number>();
+
+  constructor(jobs: Jobs) {
+    this.#jobs = jobs;
+  }
+
+  /** A turn, to be held until the job is a row. Throws `rate_limited` where there is none and nobody wants to wait. */
+  async take(client: string, limit: number, wait: boolean): Promise<Disposable> {
+    while (this.#open(client, limit) >= limit) {
+      if (!wait) {
+        throw new DiaristError(
+          'rate_limited',
+          `This API key may have ${limit} jobs at a time: wait until one is done.`,
+        );
+      }
+      await this.#oneEnds(client);
+    }
+    this.#given.set(client, (this.#given.get(client) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#given.get(client) ?? 1) - 1;
+        if (left > 0) this.#given.set(client, left);
+        else this.#given.delete(client);
+      },
+    };
+  }
+
+  #open(client: string, limit: number): number {
+    if (limit === Number.POSITIVE_INFINITY) return 0;
+    const rows = this.#jobs.list({ client, states: ['queued', 'running'], limit }).jobs.length;
+    return rows + (this.#given.get(client) ?? 0);
+  }
+
+  #oneEnds(client: string): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.#jobs.onChange((change) => {
+        if (change.kind !== 'ended' || change.job.client !== client) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+}
