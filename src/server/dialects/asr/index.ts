@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FormatName } from '../../../transcript/formats.ts';
 import { attachmentOf } from '../../attachment.ts';
+import { asyncResponse } from '../../openapi/async-response.ts';
 import { formBody } from '../../openapi/form-body.ts';
 import { takeRecording } from '../../recording-field.ts';
 import { requestedFormat } from '../../requested-format.ts';
@@ -9,7 +10,7 @@ import { warningsHeader } from '../../warnings-header.ts';
 import { defaultJobOptions, parseFields, withWebserviceOptions } from '../../webservice-options.ts';
 import { detectLanguage } from './detect-language.ts';
 import { renderAsr } from './render.ts';
-import { asrFieldsSchema, asrTranscriptSchema, detectedLanguageSchema, detectLanguageFieldsSchema } from './schemas.ts';
+import { asrFieldsSchema, asrResponse, detectedLanguageSchema, detectLanguageFieldsSchema } from './schemas.ts';
 
 const TAGS = ['whisper webservice'];
 const RECORDING = 'The recording, in any container that ffmpeg reads.';
@@ -27,7 +28,7 @@ export const asrDialect: Dialect = (app, context) => {
         tags: TAGS,
         summary: 'Transcribe a recording',
         description: 'Waits in the queue as long as it takes. Other formats than json are answered as text.',
-        response: { 200: asrTranscriptSchema },
+        response: { 200: asrResponse, 202: asyncResponse },
       },
     },
     (request, reply) => transcribe(request, reply, context),

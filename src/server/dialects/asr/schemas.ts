@@ -80,6 +80,17 @@ export const asrTranscriptSchema = z
     ],
   });
 
+/** Answer of `POST /asr`: JSON, or the transcript as the text of a file. */
+export const asrResponse = {
+  description: 'The transcript, in the format that was asked for.',
+  content: {
+    'application/json': { schema: asrTranscriptSchema },
+    'text/plain': { schema: z.string().meta({ description: 'text, srt and rttm.' }) },
+    'text/vtt': { schema: z.string() },
+    'text/tab-separated-values': { schema: z.string() },
+  },
+};
+
 export type AsrTranscript = z.output<typeof asrTranscriptSchema>;
 
 /** Body of `POST /detect-language`. */

@@ -17,6 +17,7 @@ export const newJobFieldsSchema = z.object({
 /** Fields of `POST /api/jobs/{id}/rerun`: what is to be different. */
 export const rerunFieldsSchema = z.object(webserviceOptionShape);
 
+/** The part of the path that names a job. */
 export const jobParamsSchema = z.object({ id: z.string().meta({ description: 'Id of a job.' }) });
 
 export const jobListFieldsSchema = z.object({
@@ -138,31 +139,3 @@ export const deliveriesSchema = z.object({
 });
 
 export type DeliveriesView = z.output<typeof deliveriesSchema>;
-
-const text = { schema: z.string() };
-
-/** A transcript in any format. */
-export const transcriptResponse = {
-  description: 'The transcript. As JSON it is what schema/transcript-1.schema.json describes.',
-  content: {
-    'application/json': { schema: z.record(z.string(), z.unknown()) },
-    'application/x-subrip': text,
-    'text/vtt': text,
-    'text/tab-separated-values': text,
-    'text/plain': text,
-  },
-};
-
-/** A stream of what happens to a job. */
-export const eventsResponse = {
-  description: 'Events as they happen.',
-  content: {
-    'text/event-stream': {
-      schema: z.string().meta({
-        examples: [
-          'id: 2\nevent: progress\ndata: {"kind":"progress","at":"2026-11-21T09:30:04.120Z","stage":"transcribe","progress":0.31,"etaSeconds":12}\n\n',
-        ],
-      }),
-    },
-  },
-};

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { asyncResponse } from '../../openapi/async-response.ts';
 import { formBody } from '../../openapi/form-body.ts';
 import { takeRecording } from '../../recording-field.ts';
 import type { Dialect, ServerContext } from '../../types.ts';
@@ -22,7 +23,7 @@ export const speakersDialect: Dialect = (app, context) => {
           tags: ['speakers'],
           summary: 'Transcribe with speakers',
           description: 'Blocks of consecutive words of one speaker; a block also ends at a silence of more than 1.5 s.',
-          response: { 200: speakersTranscriptSchema },
+          response: { 200: speakersTranscriptSchema, 202: asyncResponse },
         },
       },
       (request, reply) => transcribe(request, reply, context),
