@@ -1,5 +1,7 @@
 import { registerBench } from './bench.ts';
+import { registerConfig } from './config.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerKeys } from './keys.ts';
 import { registerModels } from './models.ts';
 import { runProgram } from './program.ts';
 import { registerServe } from './serve.ts';
@@ -10,6 +12,8 @@ export function runCommandLine(argv: readonly string[]): Promise<void> {
   return runProgram(argv, (program) => {
     registerTranscribe(program);
     registerServe(program);
+    registerKeys(program);
+    registerConfig(program);
     registerModels(program);
     registerDoctor(program);
     registerBench(program);

@@ -68,6 +68,7 @@ async function start(config: Config): Promise<RunningServer> {
     output: process.stderr,
   });
   for (const note of config.notes) logger.warn(note);
+  for (const variable of config.unknownVariables) logger.warn({ variable }, 'a variable is set that nothing reads');
   const engines = createEngines(config, {
     onEvent: (model, event) => logger[levelOf(event)]({ model, ...event }, 'engine'),
   });
