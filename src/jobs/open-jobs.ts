@@ -16,7 +16,7 @@ import { RetentionSweeper } from './retention.ts';
 import { Runner } from './runner.ts';
 import { Scheduler } from './scheduling/scheduler.ts';
 import { lockDataFolder } from './store/data-folder-lock.ts';
-import { openDatabase } from './store/database.ts';
+import { type JobDatabase, openDatabase } from './store/database.ts';
 import { EventRows } from './store/event-rows.ts';
 import { JobRows } from './store/job-rows.ts';
 import { WebhookRows } from './store/webhook-rows.ts';
@@ -66,8 +66,9 @@ export async function openJobs({ engines, settings, webhookRetrySeconds }: JobsO
   const root = join(settings.dataDir, 'jobs');
   createFolder(root);
   const lock = lockDataFolder(join(root, 'lock.sqlite'), settings.dataDir);
+  let database: JobDatabase | undefined;
   try {
-    const database = openDatabase(join(root, 'jobs.sqlite'));
+    database = openDatabase(join(root, 'jobs.sqlite'));
     const rows = new JobRows(database);
     const events = new EventRows(database);
     const webhooks = new WebhookRows(database);
@@ -138,6 +139,7 @@ export async function openJobs({ engines, settings, webhookRetrySeconds }: JobsO
     sender.wake();
     return service;
   } catch (error) {
+    database?.close();
     lock[Symbol.dispose]();
     throw error;
   }
