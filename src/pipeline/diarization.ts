@@ -1,11 +1,9 @@
 import type { Seconds } from '../core/units.ts';
 import { diarize, type Diarization as Speech } from '../engine/diarization/diarize.ts';
-import type { RunOptions } from '../inference/worker-pool.ts';
 import type { Speaker } from '../transcript/types.ts';
 import { embedItems } from './embedding-tasks.ts';
 import type { TranscribeOptions } from './types.ts';
-import type { InferencePool } from './worker/inference-pool.ts';
-import type { LanguageQuestion } from './worker/protocol.ts';
+import type { InferencePool, TaskOptions } from './worker/inference-pool.ts';
 
 export interface Diarization extends Speech {
   /** Wall time. */
@@ -22,7 +20,7 @@ export interface DiarizationWork {
   readonly totalSamples: number;
   readonly options: TranscribeOptions;
   readonly pool: InferencePool;
-  readonly run: RunOptions<LanguageQuestion>;
+  readonly run: TaskOptions;
   /** Share of the embeddings that are done. */
   readonly onProgress: (fraction: number) => void;
 }

@@ -1,9 +1,7 @@
 import type { Embeddings } from '../engine/diarization/embed-ranges.ts';
 import { EMBEDDING_SIZE } from '../engine/diarization/embedding-graph.ts';
 import type { FbankRanges } from '../engine/diarization/runs.ts';
-import type { RunOptions } from '../inference/worker-pool.ts';
-import type { InferencePool } from './worker/inference-pool.ts';
-import type { LanguageQuestion } from './worker/protocol.ts';
+import type { InferencePool, TaskOptions } from './worker/inference-pool.ts';
 
 /** Items handed to a worker at a time: enough to fill batches of one length, few enough to share the work evenly. */
 const ITEMS_PER_TASK = 64;
@@ -13,7 +11,7 @@ export interface EmbeddingWork {
   /** Graph of the speaker-embedding model. */
   readonly graph: string;
   readonly pool: InferencePool;
-  readonly run: RunOptions<LanguageQuestion>;
+  readonly run: TaskOptions;
   /** Share of the items that are done. */
   readonly onProgress?: (fraction: number) => void;
 }

@@ -17,6 +17,7 @@ import { ProgressMeter } from './progress-meter.ts';
 import { HOP_FOR_SPEECH, WINDOWS_PER_TASK } from './speech-search.ts';
 import { withSpool } from './spool-file.ts';
 import type { RunContext, TranscribeRequest } from './types.ts';
+import type { Turn } from './worker/fair-lane.ts';
 import type { InferencePool } from './worker/inference-pool.ts';
 
 /** Hop of the segmentation windows: speakers are counted right where four windows hear every frame. */
@@ -40,8 +41,8 @@ export interface RecordingEnvironment {
   readonly models: Readonly<Record<string, string>>;
   /** What every transcript of this engine has to say about how it was made. */
   readonly notes: readonly Warning[];
-  /** Earlier recordings go first where two wait for a worker. */
-  readonly rank: number;
+  /** Flow that the recording belongs to where several wait for the workers. */
+  readonly turn: Turn;
 }
 
 /** One recording on its way from file to transcript. */
@@ -202,7 +203,7 @@ class RecordingRun {
     const startSamples = Array.from({ length: size }, (_, index) => (first + index) * this.#hopSamples);
     const classes = await this.#environment.pool.segment(
       { spool: this.#spoolPath, startSamples },
-      { rank: this.#environment.rank, signal: this.#signal },
+      { turn: this.#environment.turn, signal: this.#signal },
     );
     for (let index = 0; index < size; index++) {
       const window = classes.subarray(index * WINDOW_FRAMES, (index + 1) * WINDOW_FRAMES);
@@ -265,21 +266,20 @@ class RecordingRun {
         },
       },
       {
-        rank: this.#environment.rank,
+        turn: this.#environment.turn,
+        seconds: chunk.samples / SAMPLE_RATE,
         signal: this.#signal,
-        onNotice: ({ probabilities }, reply) => {
+        decideLanguage: async (probabilities) => {
           if (chunk.index < BALLOTS_WANTED) this.#vote.cast(probabilities);
-          void this.#vote.verdict.then((verdict) => {
-            this.#verdict = verdict;
-            reply(verdict.language);
-          });
+          this.#verdict = await this.#vote.verdict;
+          return this.#verdict.language;
         },
       },
     );
   }
 
   #diarize(totalSamples: number): Promise<Diarization> {
-    const { pool, rank, embeddingGraph } = this.#environment;
+    const { pool, turn, embeddingGraph } = this.#environment;
     return diarizeRecording({
       spoolPath: this.#spoolPath,
       embeddingGraph,
@@ -288,7 +288,7 @@ class RecordingRun {
       totalSamples,
       options: this.#request.options,
       pool,
-      run: { rank, signal: this.#signal },
+      run: { turn, signal: this.#signal },
       onProgress: (fraction) => this.#meter.diarized(fraction),
     });
   }

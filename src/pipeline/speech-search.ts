@@ -2,10 +2,8 @@ import { type DecodedAudio, decodeToSpool } from '../audio/decode.ts';
 import { SAMPLE_RATE, type Seconds } from '../core/units.ts';
 import { type SpeechRegion, SpeechRegionDetector } from '../engine/vad/speech-regions.ts';
 import { WINDOW_FRAMES, WINDOW_SAMPLES, windowCount } from '../inference/segmentation/geometry.ts';
-import type { RunOptions } from '../inference/worker-pool.ts';
 import type { VoiceRequest } from './types.ts';
-import type { InferencePool } from './worker/inference-pool.ts';
-import type { LanguageQuestion } from './worker/protocol.ts';
+import type { InferencePool, TaskOptions } from './worker/inference-pool.ts';
 
 /** Segmentation windows handed to a worker at a time. */
 export const WINDOWS_PER_TASK = 8;
@@ -17,7 +15,7 @@ export interface SpeechSearch {
   /** Receives the decoded audio. */
   readonly spoolPath: string;
   readonly pool: InferencePool;
-  readonly run: RunOptions<LanguageQuestion>;
+  readonly run: TaskOptions;
   /** Longer recordings are refused. */
   readonly maxInputSeconds: Seconds | undefined;
   /** Speech in order of time; true where that is enough and no more is wanted. */

@@ -10,8 +10,6 @@ import { withSpool } from './spool-file.ts';
 import type { Engine, EngineSettings, RunContext, TranscribeRequest, VoiceRequest } from './types.ts';
 import { InferencePool } from './worker/inference-pool.ts';
 
-const BEFORE_ALL = Number.NEGATIVE_INFINITY;
-
 /** Starts an engine: resolves the models, writes missing graphs, starts the inference workers. */
 export async function createTranscriber(settings: EngineSettings): Promise<Engine> {
   const store = new ModelStore({ cacheDir: settings.cacheDir });
@@ -19,7 +17,7 @@ export async function createTranscriber(settings: EngineSettings): Promise<Engin
   const plan = await planEngine(settings, store, provider);
   const pool = new InferencePool(plan.setup, plan.workers);
   await pool.ready();
-  let rank = 0;
+  let calls = 0;
   let graph: Promise<string> | undefined;
   const environment = {
     pool,
@@ -47,16 +45,26 @@ export async function createTranscriber(settings: EngineSettings): Promise<Engin
         request,
         spoolPath,
         pool,
-        run: { rank: BEFORE_ALL, ...(signal === undefined ? {} : { signal }) },
+        // A question goes before all that waits.
+        run: {
+          turn: { flow: `question ${++calls}`, weight: Number.POSITIVE_INFINITY, sharing: true },
+          ...(signal === undefined ? {} : { signal }),
+        },
         maxInputSeconds: settings.maxInputSeconds,
       }),
     );
   return {
     device: provider,
     failed: pool.failed,
+    metrics: () => pool.metrics(),
     transcribe(request: TranscribeRequest, context: RunContext = {}) {
       if (context.signal?.aborted === true) return Promise.reject(new DiaristError('cancelled', 'Cancelled.'));
-      return transcribeRecording(request, { ...environment, rank: rank++ }, context);
+      const { flow = `recording ${++calls}`, weight = 1 } = request.turn ?? {};
+      return transcribeRecording(
+        request,
+        { ...environment, turn: { flow, weight, sharing: request.turn !== undefined } },
+        context,
+      );
     },
     detectLanguage: (request, context = {}) => asking(request, context, detectLanguage),
     embedVoice: (request, context = {}) =>

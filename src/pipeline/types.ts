@@ -63,7 +63,7 @@ export interface TranscribeRequest {
   readonly workFolder?: string;
   /**
    * Requests of one flow go in order of arrival; flows share the engine in turn, chunk by chunk, in proportion to `weight`
-   * (default 1). Absent: a flow of its own.
+   * (default 1). Absent: a flow of its own that leaves no room for others to come.
    */
   readonly turn?: { readonly flow: string; readonly weight?: number };
 }

@@ -15,13 +15,17 @@ import { WINDOW_FRAMES, WINDOW_SAMPLES } from '../../inference/segmentation/geom
 import { SegmentationModel } from '../../inference/segmentation/model.ts';
 import { openSession } from '../../inference/session.ts';
 import type { Word } from '../../transcript/types.ts';
+import { COME_AGAIN } from './language-desk.ts';
 import type { WorkerResult, WorkerSetup, WorkerTask } from './protocol.ts';
 
 export interface TaskContext {
   readonly cancelled: () => boolean;
   /** Asks the recording which language to decode in, given what this chunk sounds like. */
-  readonly askLanguage: (probabilities: ReadonlyMap<string, number>) => Promise<string>;
+  readonly askLanguage: (probabilities: ReadonlyMap<string, number>) => Promise<string | typeof COME_AGAIN>;
 }
+
+/** The chunk gives its slot back, and is recognised when its recording's language is known. */
+class Deferred extends Error {}
 
 /** Segmentation windows run together: more only costs memory. */
 const SEGMENTATION_BATCH = 4;
@@ -71,13 +75,18 @@ export class Kernels {
     const { recognizer, tokenizer } = await this.#openWhisper();
     const { options } = task;
     let level = 0;
-    const window = await recognizer.recognize({
+    const ask = async (probabilities: ReadonlyMap<string, number>): Promise<string> => {
+      const language = await context.askLanguage(probabilities);
+      if (language === COME_AGAIN) throw new Deferred();
+      return language;
+    };
+    const recognizing = recognizer.recognize({
       audio: () => {
         const samples = readPieces(task.spool, task.pieces);
         level = levelDb(samples);
         return samples;
       },
-      language: options.language ?? context.askLanguage,
+      language: options.language ?? ask,
       task: options.task,
       ...(options.prompt === undefined ? {} : { prompt: options.prompt }),
       ...(options.hotwords === undefined ? {} : { hotwords: options.hotwords }),
@@ -86,10 +95,15 @@ export class Kernels {
       alone: task.alone,
       cancelled: context.cancelled,
     });
-    const { languageProbability } = window;
+    const window = await recognizing.catch((error: unknown) => {
+      if (error instanceof Deferred) return undefined;
+      throw error;
+    });
+    const load = recognizer.takeLoad();
+    if (window === undefined) return { kind: 'recognize', chunk: null, deferred: true, load };
     const evidence = { avgLogprob: window.avgLogprob, noSpeechProb: window.noSpeechProb, levelDb: level };
     if (window.text.trim() === '' || isSilence(evidence) || isPhantom(window.text, evidence)) {
-      return { kind: 'recognize', chunk: null, languageProbability };
+      return { kind: 'recognize', chunk: null, deferred: false, load };
     }
     const words = options.words ? this.#words(task, window, tokenizer) : [];
     const chunk = {
@@ -104,7 +118,7 @@ export class Kernels {
       noSpeechProb: window.noSpeechProb,
       language: window.language,
     };
-    return { kind: 'recognize', chunk, languageProbability };
+    return { kind: 'recognize', chunk, deferred: false, load };
   }
 
   #words(

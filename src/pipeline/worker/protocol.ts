@@ -1,3 +1,4 @@
+import type { DecoderLoad } from '../../engine/asr/decoding/recognizer.ts';
 import type { WhisperBundle } from '../../engine/asr/whisper.ts';
 import type { Embeddings } from '../../engine/diarization/embed-ranges.ts';
 import type { FbankRanges } from '../../engine/diarization/runs.ts';
@@ -58,13 +59,19 @@ export type WorkerTask =
 export type WorkerResult =
   /** Powerset class of every frame of every window, [windows * 589]. */
   | { readonly kind: 'segment'; readonly classes: Uint8Array }
-  /** Null where nothing was said. */
-  | { readonly kind: 'recognize'; readonly chunk: RecognizedChunk | null; readonly languageProbability: number }
+  /** `chunk` is null where nothing was said, and where it is `deferred`: to be recognised in its language, once that is known. */
+  | {
+      readonly kind: 'recognize';
+      readonly chunk: RecognizedChunk | null;
+      readonly deferred: boolean;
+      /** Of the decoder, since the worker told it last. */
+      readonly load: DecoderLoad;
+    }
   /** By ISO 639-1 code; they add up to 1. */
   | { readonly kind: 'hear'; readonly probabilities: ReadonlyMap<string, number> }
   | { readonly kind: 'embed'; readonly embeddings: Embeddings };
 
-/** A recognition that has heard its chunk and asks for the recording's language. */
+/** A recognition that has heard its chunk and asks for the recording's language; the reply is that, or `COME_AGAIN`. */
 export interface LanguageQuestion {
   readonly probabilities: ReadonlyMap<string, number>;
 }

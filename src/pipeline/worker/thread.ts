@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { DiaristError, toDiaristError } from '../../core/errors.ts';
 import type { ThreadMessage, WorkerMessage } from '../../inference/worker-pool.ts';
 import { Kernels } from './kernels.ts';
+import type { COME_AGAIN } from './language-desk.ts';
 import type { LanguageQuestion, WorkerResult, WorkerSetup, WorkerTask } from './protocol.ts';
 
 /** Entry of an inference worker: takes tasks, several at a time, and answers each once. */
@@ -22,7 +23,7 @@ async function run(id: number, task: WorkerTask): Promise<void> {
         const question = Promise.withResolvers<unknown>();
         questions.set(id, question);
         send({ kind: 'notice', id, notice: { probabilities } });
-        return question.promise as Promise<string>;
+        return question.promise as Promise<string | typeof COME_AGAIN>;
       },
     });
     send({ kind: 'done', id, result });

@@ -65,6 +65,12 @@ export interface RecognizedWindow {
   readonly frames: number;
 }
 
+/** Steps of the decoder, and the windows that grew in them: how full batches are. */
+export interface DecoderLoad {
+  readonly steps: number;
+  readonly windows: number;
+}
+
 interface Waiting {
   readonly task: RecognitionTask;
   readonly resolve: (window: RecognizedWindow) => void;
@@ -111,6 +117,7 @@ export class Recognizer {
   readonly #waiting: Waiting[] = [];
   #active: Active[] = [];
   #running = false;
+  #load: DecoderLoad = { steps: 0, windows: 0 };
   /** Resolved when a window arrives or learns its language. */
   #news = Promise.withResolvers<void>();
 
@@ -140,6 +147,13 @@ export class Recognizer {
     this.#waiting.unshift({ task: window, resolve: () => {}, reject: heard.reject });
     this.#wake();
     return heard.promise;
+  }
+
+  /** What the decoder did since this was last asked. */
+  takeLoad(): DecoderLoad {
+    const load = this.#load;
+    this.#load = { steps: 0, windows: 0 };
+    return load;
   }
 
   #wake(): void {
@@ -176,24 +190,25 @@ export class Recognizer {
 
   /**
    * Lets waiting windows into free slots. Those that grow together have one beam size; windows that only wait for their
-   * language keep nobody out, since the windows kept out may be the ones that decide it.
+   * language keep nobody out, since the windows kept out may be the ones that decide it. A window of another size lets no
+   * one past it, so that it does not wait for as long as others go on coming.
    */
   async #fill(): Promise<void> {
     while (this.#active.length < this.#model.capacity) {
       const beams = this.#active.find(({ language }) => language !== undefined)?.task.beams;
-      const index = this.#waiting.findIndex(
-        ({ task }) => beams === undefined || task.beams === beams || task.beams === NO_BEAMS,
-      );
-      if (index < 0) return;
-      const [next] = this.#waiting.splice(index, 1);
-      if (isCancelled(next!)) continue;
-      const audio = this.#readAudio(next!);
+      const next = this.#waiting[0];
+      if (next === undefined) return;
+      const fits = beams === undefined || next.task.beams === beams || next.task.beams === NO_BEAMS;
+      if (!fits && !isCancelled(next)) return;
+      this.#waiting.shift();
+      if (!fits || isCancelled(next)) continue;
+      const audio = this.#readAudio(next);
       if (audio === undefined) continue;
       const slot = this.#active.length;
       const audioSeconds = audio.length / SAMPLE_RATE;
-      const window = { ...next!, audioSeconds, language: undefined, reading: undefined, failed: false };
+      const window = { ...next, audioSeconds, language: undefined, reading: undefined, failed: false };
       this.#active.push(window);
-      await this.#model.encode(slot, audio, next!.task.alone);
+      await this.#model.encode(slot, audio, next.task.alone);
       await this.#listen(window, slot);
     }
   }
@@ -359,6 +374,8 @@ export class Recognizer {
     for (const { reading } of active) {
       while (reading !== undefined && !this.#placeTokens(reading)) this.#model.growCache();
     }
+    const growing = active.filter(({ reading }) => reading !== undefined).length;
+    this.#load = { steps: this.#load.steps + 1, windows: this.#load.windows + growing };
     const positions = this.#model.cachePositions;
     const ids = new BigInt64Array(active.length * n);
     const places = new BigInt64Array(active.length * n);
