@@ -38,8 +38,8 @@ export interface ConfigSources {
   readonly machine?: Partial<Omit<Machine, 'environment'>>;
 }
 
-/** Variables of the project that are no settings: read by its launcher and its tests. */
-const OTHER_VARIABLES = /^DIARIST_(CONFIG$|LAUNCHED_BY$|TEST_|BENCH_)/;
+/** Variables of the project that are no settings: read by its launcher, its model store and its tests. */
+const OTHER_VARIABLES = /^DIARIST_(CONFIG$|LAUNCHED_BY$|SHARED_CACHE$|TEST_|BENCH_)/;
 
 /**
  * Reads every setting from flags, then the environment, then the configuration file, then its default. An empty variable
