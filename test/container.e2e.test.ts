@@ -123,6 +123,7 @@ describe('the server in a container', () => {
     );
     const log = await server.logs();
     expect(log).toMatch(/COMPUTE_TYPE.*float16/);
+    expect(log).toMatch(/without an API key/);
     expect(log).not.toMatch(/Jersey|call\.wav/);
 
     const stopped = await server.stop();

@@ -54,6 +54,13 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     });
     await supply.start();
     const url = await listen(app, settings.host, settings.port);
+    if (settings.allowAnonymous && !isLoopback(settings.host)) {
+      logger.warn(
+        keys.isInUse()
+          ? 'whoever reaches this server may use it without an API key, although there are keys: DIARIST_ALLOW_ANONYMOUS=false asks for them'
+          : 'whoever reaches this server may use it without an API key: publish its port on 127.0.0.1 only, or make keys',
+      );
+    }
     void preload(supply, engines, settings.preloadModels, logger);
     return {
       url,
