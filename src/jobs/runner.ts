@@ -11,6 +11,7 @@ import { estimateAudioSeconds } from './scheduling/audio-estimate.ts';
 import { flowOf, type Scheduler, weightOf } from './scheduling/scheduler.ts';
 import type { EventRows } from './store/event-rows.ts';
 import type { JobRows, StoredJob } from './store/job-rows.ts';
+import { transcribeUnnamed } from './transcribe-unnamed.ts';
 
 /** Progress is stored and told this often at most; each stage is told at once. */
 const PROGRESS_INTERVAL_MS = 500;
@@ -150,7 +151,8 @@ export class Runner {
     const { model, format, ...transcribeOptions } = options;
     const lastPart = this.#events.lastPart(stored.seq);
     const progress = new ProgressReport(stored, this.#lifecycle, this.#hooks.scheduler);
-    return await this.#engines.transcribe(
+    return await transcribeUnnamed(
+      this.#engines,
       model,
       {
         id,

@@ -303,6 +303,16 @@ describe('POST /asr', () => {
     await expect.poll(() => server.jobs.get(id)?.state).toBe('succeeded');
   });
 
+  it('tells nobody where on the server the recording lies', async () => {
+    const failed = await asr({}, {}, 'FAIL input_no_audio');
+    expect(failed.json.detail).toBe('The recording fails with input_no_audio, as it was told to.');
+    const undetected = await sendWire(
+      server.url,
+      bazarrRequest('/detect-language', {}, Buffer.from('FAIL input_no_audio')),
+    );
+    expect(undetected.text).not.toContain(server.dataDir);
+  });
+
   it('logs neither names nor words', async () => {
     await asr({ initial_prompt: 'secretprompt' }, {}, 'SAY secretword', 'secretname.mp3');
     expect(JSON.stringify(server.log)).not.toMatch(/secret(prompt|word|name)/);

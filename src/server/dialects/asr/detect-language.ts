@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import { errorWithoutRecordingPath } from '../../../core/recording-path.ts';
 import { lookAtRecording } from '../../recording-field.ts';
 import type { ServerContext } from '../../types.ts';
 import { parseFields } from '../../webservice-options.ts';
@@ -17,5 +18,9 @@ export async function detectLanguage(
   const { path } = lookAtRecording(form, ['audio_file']);
   const format = asked.encode === false ? { format: 's16le' as const } : {};
   const voice = { id: randomUUID(), path, ...format };
-  return renderDetectedLanguage(await engines.detectLanguage(model, voice, { signal: answers.hangUp(request) }));
+  try {
+    return renderDetectedLanguage(await engines.detectLanguage(model, voice, { signal: answers.hangUp(request) }));
+  } catch (error) {
+    throw errorWithoutRecordingPath(error, path);
+  }
 }
