@@ -88,17 +88,21 @@ export function findRepetition(tokens: ArrayLike<number>): Repetition | null {
   return found;
 }
 
+/** True where a text has not come out of its loop; people who repeat themselves go on to something else. */
+export function endsInLoop(tokens: ArrayLike<number>): boolean {
+  return loopAtEnd(tokens) !== null;
+}
+
 /**
- * Cuts each loop down to one phrase and what follows it, for texts that no temperature could save. Returns the indices of
- * the tokens that stay, so that probabilities and attention rows can follow.
+ * How many tokens of a text to keep that no temperature could save: all, or up to the first round of the loop that it ends
+ * in. Speech that goes on behind a repetition is worth more than a repetition is a nuisance.
  */
-export function withoutRepetition(tokens: ArrayLike<number>): number[] {
-  let kept = Array.from({ length: tokens.length }, (_, index) => index);
-  for (;;) {
-    const current = kept;
-    const loop = findRepetition(current.map((index) => tokens[index]!));
-    if (!loop) return kept;
-    const { start, period, count } = loop;
-    kept = [...current.slice(0, start + period), ...current.slice(start + period * count)];
-  }
+export function tokensUpToLoop(tokens: ArrayLike<number>): number {
+  const loop = loopAtEnd(tokens);
+  return loop === null ? tokens.length : loop.start + loop.period;
+}
+
+function loopAtEnd(tokens: ArrayLike<number>): Repetition | null {
+  const loop = findRepetition(tokens);
+  return loop !== null && loop.start + loop.period * (loop.count + 1) >= tokens.length ? loop : null;
 }

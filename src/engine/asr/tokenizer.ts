@@ -89,6 +89,16 @@ export class WhisperTokenizer {
     throw new DiaristError('unknown_language', reason);
   }
 
+  /** Throws `usage` where this model cannot do a task: one that knows English only has nothing to translate. */
+  requireTask(task: 'transcribe' | 'translate'): void {
+    if (task === 'transcribe' || this.multilingual) return;
+    throw new DiaristError(
+      'usage',
+      'This model knows English only and cannot translate: choose a model without ".en", or the task transcribe.',
+      { param: 'task' },
+    );
+  }
+
   /** The tokens every transcript starts from: start, language and task, or start alone for English-only models. */
   sotSequence(language: string, task: 'transcribe' | 'translate'): number[] {
     if (!this.multilingual) return [this.special.sot];

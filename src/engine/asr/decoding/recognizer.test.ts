@@ -168,6 +168,10 @@ it('takes a prompt of any length', async () => {
   const result = await tiny.recognizer.recognize(task(2, { prompt: 'abc '.repeat(300), hotwords: 'x'.repeat(500) }));
   // 224 tokens of previous text and 4 of the start leave room for no more than 220.
   expect(result.tokens.length).toBeLessThanOrEqual(220);
+  // What did not fit is told.
+  expect(result.promptTokensCut).toBeGreaterThan(300);
+  const short = await tiny.recognizer.recognize(task(2, { prompt: 'abc', hotwords: 'x' }));
+  expect(short.promptTokensCut).toBe(0);
 });
 
 it('hears a language where none is given', async () => {
