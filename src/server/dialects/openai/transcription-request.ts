@@ -96,14 +96,14 @@ export function readTranslation(fields: Fields): TranscriptionRequest {
 }
 
 function wantsSpeakers(
-  { diarize }: TranscriptionFields,
+  { diarize, return_speaker_embeddings: embeddings }: TranscriptionFields,
   format: ResponseFormat,
   modelName: string,
   hasVoices: boolean,
 ): boolean {
   if (format === 'diarized_json') return true;
   // With json and text OpenAI's diarizing model says no speakers.
-  return diarize ?? (hasVoices || (/-diarize$/i.test(modelName) && TIMED.has(format)));
+  return diarize ?? (hasVoices || embeddings === true || (/-diarize$/i.test(modelName) && TIMED.has(format)));
 }
 
 type AskedOptions = Pick<TranscriptionFields, 'language' | 'prompt' | 'hotwords' | 'strict' | 'encode'> &
