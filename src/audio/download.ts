@@ -40,9 +40,9 @@ export async function downloadToFile(
 ): Promise<void> {
   const shown = withoutSecrets(address);
   const stalled = new AbortController();
-  const deadline = AbortSignal.timeout(limits.maxSeconds * 1000);
+  const deadline = AbortSignal.timeout(timerMs(limits.maxSeconds));
   const stop = AbortSignal.any([stalled.signal, deadline, ...(signal ? [signal] : [])]);
-  const watch = setTimeout(() => stalled.abort(), limits.stallSeconds * 1000);
+  const watch = setTimeout(() => stalled.abort(), timerMs(limits.stallSeconds));
   try {
     const response = await fetchFollowing(address, stop, request);
     assertUsable(response, shown, limits);
@@ -58,6 +58,11 @@ export async function downloadToFile(
     clearTimeout(watch);
   }
 }
+
+/** Timers take 31 bits of milliseconds (24 days), and fire at once for more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const timerMs = (seconds: Seconds): number => Math.min(LONGEST_TIMER_MS, Math.ceil(seconds * 1000));
 
 /** A stream step that refuses more than `maxBytes`. `shown` names the input in the error. */
 export function limitBytes(shown: string, maxBytes: number, onBytes?: () => void): Transform {

@@ -205,6 +205,13 @@ describe('an address', () => {
     expect([error.code, error.message]).toEqual(['network', expect.stringContaining('longer than 0.4 seconds')]);
   });
 
+  it('may take as long as somebody likes', async () => {
+    await using server = await serve((_, response) => void setTimeout(() => response.end(bytes), 200));
+    const limits = { maxSeconds: 1e9, stallSeconds: 1e9 };
+    await using source = await openSource(`${server.address}/a.wav`, { tempDir, limits });
+    expect(readFileSync(source.path).equals(bytes)).toBe(true);
+  });
+
   it('where nobody listens is a network error', async () => {
     const server = await serve(() => undefined);
     await server[Symbol.asyncDispose]();

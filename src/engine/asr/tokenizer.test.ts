@@ -106,6 +106,8 @@ describe('WhisperTokenizer on a tiny vocabulary', () => {
     expect(english.multilingual).toBe(false);
     expect(english.sotSequence('en', 'transcribe')).toEqual([english.special.sot]);
     expect(() => english.languageToken('de')).toThrow(/knows English only/);
+    expect(() => english.requireTask('translate')).toThrow(expect.objectContaining({ code: 'usage' }));
+    expect(() => english.requireTask('transcribe')).not.toThrow();
   });
 });
 

@@ -158,47 +158,6 @@ export class ChunkPacker {
   }
 }
 
-/** Packs all regions of a recording of `totalSamples` samples. */
-export function packChunks(
-  regions: readonly SpeechRegion[],
-  totalSamples: number,
-  options: ChunkingOptions = {},
-): Chunk[] {
-  const packer = new ChunkPacker(options);
-  return [...regions.flatMap((region) => packer.push(region)), ...packer.flush(totalSamples)];
-}
-
-/**
- * Time in the recording of a time inside a chunk. Both rise together; times before and after the chunk are held at its
- * ends. Where two pieces meet, one time in the chunk is two in the recording: the start of the later piece, or with
- * `edge: 'end'`, as for the end of a word, the end of the earlier one.
- */
-export function chunkTimeToRecording(chunk: Chunk, seconds: Seconds, edge: 'start' | 'end' = 'start'): Seconds {
-  let before = 0;
-  for (const { startSample, endSample } of chunk.pieces) {
-    const offset = Math.max(0, seconds * SAMPLE_RATE - before);
-    const length = endSample - startSample;
-    if (offset < length || (edge === 'end' && offset === length)) return (startSample + offset) / SAMPLE_RATE;
-    before += length;
-  }
-  return (chunk.pieces.at(-1)?.endSample ?? 0) / SAMPLE_RATE;
-}
-
-/** The inverse: undefined where the chunk does not hold that moment of the recording. */
-export function recordingTimeToChunk(chunk: Chunk, seconds: Seconds): Seconds | undefined {
-  const sample = seconds * SAMPLE_RATE;
-  let before = 0;
-  for (const { startSample, endSample } of chunk.pieces) {
-    // Half a sample of tolerance: seconds do not hold every sample position exactly.
-    if (sample > startSample - 0.5 && sample < endSample + 0.5) {
-      const offset = Math.max(0, Math.min(endSample - startSample, sample - startSample));
-      return (before + offset) / SAMPLE_RATE;
-    }
-    before += endSample - startSample;
-  }
-  return undefined;
-}
-
 /** The chunk's samples, one piece behind the other: `Float32Array`, [chunk.samples]. `read` gives `count` samples. */
 export function chunkSamples(
   chunk: Chunk,
