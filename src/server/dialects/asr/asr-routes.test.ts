@@ -318,3 +318,17 @@ describe('POST /asr', () => {
     expect(JSON.stringify(server.log)).not.toMatch(/secret(prompt|word|name)/);
   });
 });
+
+describe('a busy server', () => {
+  it('lets /asr callers wait where the queue is full, and detects languages meanwhile', async () => {
+    await using busy = await startTestServer({ environment: { DIARIST_QUEUE_LIMIT: '1', DIARIST_MAX_RUNNING: '1' } });
+    const calls = Array.from({ length: 10 }, (_, index) =>
+      sendWire(busy.url, speakrRequest({ output: 'json' }, Buffer.from(`SAY number ${index}\nSLOW 100\n`))),
+    );
+    await expect.poll(() => busy.jobs.counts().queued).toBeGreaterThan(1);
+    const detected = await sendWire(busy.url, bazarrRequest('/detect-language', {}, Buffer.from('SAY hello\n')));
+    expect(detected.status).toBe(200);
+    expect(busy.jobs.counts().queued).toBeGreaterThan(0);
+    expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
+  });
+});

@@ -289,7 +289,8 @@ describe('GET /api/jobs/{id}/events', () => {
   it('tells what happens as it happens, and ends with the job', async () => {
     const id = await submitted('SAY one two three four\nSLOW 200');
     const seen = await allEvents(await events(id));
-    expect(seen.map((event) => event.id)).toEqual(seen.map((_, index) => index + 1));
+    const ids = seen.map((event) => event.id);
+    expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
     const kinds = new Set(seen.map(({ event }) => event));
     expect(kinds).toEqual(new Set(['state', 'progress', 'part']));
     expect(seen.at(-1)).toMatchObject({ event: 'state', data: { kind: 'state', state: 'succeeded' } });
@@ -315,8 +316,12 @@ describe('GET /api/jobs/{id}/events', () => {
       controller.abort();
     }
     const whole = await allEvents(await events(id));
-    expect(seen).toEqual(whole);
-    expect(await allEvents(await fetch(`${server.url}/api/jobs/${id}/events?after=${whole.length - 1}`))).toEqual(
+    // Of progress only the newest is kept, so that those who come late hear less of it.
+    const lasting = (list: ServerEvent[]) => list.filter(({ event }) => event !== 'progress');
+    expect(lasting(seen)).toEqual(lasting(whole));
+    const ids = seen.map((event) => event.id);
+    expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
+    expect(await allEvents(await fetch(`${server.url}/api/jobs/${id}/events?after=${whole.at(-2)!.id}`))).toEqual(
       whole.slice(-1),
     );
   });

@@ -106,7 +106,7 @@ export const eventsDocs: RouteDocs = {
     tags,
     summary: 'Listen to a job',
     description:
-      'Server-sent events: state, progress and part, numbered from 1. Last-Event-ID goes on behind an event, and the stream ends with the job.',
+      'Server-sent events: state, progress and part. Of progress only the newest is kept for those who come late. Last-Event-ID goes on behind an event, and the stream ends with the job.',
     params,
     response: {
       200: {
