@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { parse } from 'yaml';
 import { editDistance } from '../core/edit-distance.ts';
 import { DiaristError } from '../core/errors.ts';
 
@@ -38,7 +38,10 @@ export function readConfigFile(named: string | undefined, keys: readonly string[
 
 function parseFile(path: string): unknown {
   try {
-    return parse(readFileSync(path, 'utf8')) as unknown;
+    const text = readFileSync(path, 'utf8');
+    // Most runs have no file, and go without the parser and its memory.
+    const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+    return parse(text) as unknown;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === 'ENOENT' ? 'is not there' : `cannot be read (${code ?? message.split('\n')[0]})`;

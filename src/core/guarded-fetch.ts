@@ -1,7 +1,7 @@
 import type { LookupAddress, LookupOptions } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
-import { Agent, fetch, type RequestInit, type Response } from 'undici';
+import type { RequestInit, Response } from 'undici';
 import { type AddressRules, hostOf, refusalOf } from './address-rules.ts';
 import { DiaristError } from './errors.ts';
 
@@ -17,23 +17,31 @@ export interface GuardedFetch {
  * differently the second time (DNS rebinding) gains nothing.
  */
 export function createGuardedFetch(rules: AddressRules): GuardedFetch {
-  const agent = new Agent({
-    connect: { lookup: guardedLookup(rules), timeout: 10_000 },
-    // Our callers bring their own deadlines; these would end a long transfer that is fine.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  let opened: ReturnType<typeof open> | undefined;
+  // Most servers never fetch: they go without the client and its 8 MB.
+  const open = async () => {
+    const { Agent, fetch } = await import('undici');
+    const agent = new Agent({
+      connect: { lookup: guardedLookup(rules), timeout: 10_000 },
+      // Our callers bring their own deadlines; these would end a long transfer that is fine.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    return { fetch, agent };
+  };
   return {
     async fetch(address, init = {}) {
       assertAllowedAddress(address, rules);
+      opened ??= open();
+      const client = await opened;
       try {
-        return await fetch(address, { ...init, dispatcher: agent, redirect: 'manual' });
+        return await client.fetch(address, { ...init, dispatcher: client.agent, redirect: 'manual' });
       } catch (error) {
         if (error instanceof TypeError && error.cause instanceof DiaristError) throw error.cause;
         throw error;
       }
     },
-    close: () => agent.destroy(),
+    close: async () => (await opened)?.agent.destroy(),
   };
 }
 
