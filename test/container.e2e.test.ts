@@ -45,7 +45,9 @@ async function buildImage(base: string): Promise<string> {
   await engine.docker(
     // The packages come from where this machine gets them; a bridge may lead nowhere here.
     ...['build', '--network', 'host', '--file', path.join(repositoryRoot, 'docker/Dockerfile'), '--tag', name],
-    ...['--build-arg', `BASE=${base}`, '--build-arg', `VERSION=${version}`, repositoryRoot],
+    ...['--build-arg', `BASE=${base}`, '--build-arg', `VERSION=${version}`],
+    // The models of this machine are put in by the offline variant; fetching them again would need apt in the base.
+    ...['--build-arg', 'STARTER_MODELS=', repositoryRoot],
   );
   return name;
 }
