@@ -12,10 +12,9 @@ import { openaiDialect } from './dialects/openai/index.ts';
 import { speakersDialect } from './dialects/speakers/index.ts';
 import { answerErrors, answerMalformed, sendError } from './error-handling.ts';
 import { watchForHangUp } from './hang-up.ts';
-import { registerMetrics } from './metrics.ts';
+import { collectMetrics } from './metrics.ts';
 import type { ModelSupply } from './model-supply.ts';
-import { collectDocumentation } from './openapi/document.ts';
-import { registerDocumentation } from './openapi/routes.ts';
+import { registerDocumentation } from './openapi/documentation.ts';
 import { registerOperations } from './operations.ts';
 import { logRequests } from './request-log.ts';
 import { answerUnknownPaths, RouteTable } from './route-table.ts';
@@ -46,12 +45,6 @@ const KEEP_ALIVE_MS = 75_000;
 const HEADERS_TIMEOUT_MS = 60_000;
 const MAX_PARAM_LENGTH = 500;
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
-
-/** Routes read their bodies with the uploads, straight from the connection. */
-function leaveBodiesToRoutes(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-}
 
 /** The HTTP app with every route, ready to listen. */
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
@@ -86,11 +79,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await secure(app, parts);
   leaveBodiesToRoutes(app);
   await app.register(multipart, { throwFileSizeLimit: false });
-  await collectDocumentation(app);
   answerUnknownPaths(app, routes);
-  registerOperations(app, parts);
-  registerMetrics(app, { ...parts, open: settings.openMetrics });
-  registerDocumentation(app, { open: settings.openDocs });
+  const metrics = collectMetrics(app, parts);
   const context: ServerContext = {
     config: parts.config,
     jobs: parts.jobs,
@@ -104,7 +94,18 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     }),
     answers: new JobAnswers(parts.jobs),
   };
-  for (const dialect of parts.dialects) await app.register(async (scope) => dialect(scope, context));
+  const registerRoutes = async (target: FastifyInstance): Promise<void> => {
+    registerOperations(target, { ...parts, metrics, openMetrics: settings.openMetrics });
+    for (const dialect of parts.dialects) await target.register(async (scope) => dialect(scope, context));
+  };
+  await registerRoutes(app);
+  registerDocumentation(app, { open: settings.openDocs, cacheDir: settings.cacheDir, registerRoutes });
   await app.ready();
   return app;
+}
+
+/** Routes read their bodies with the uploads, straight from the connection. */
+function leaveBodiesToRoutes(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 }

@@ -10,8 +10,13 @@ export interface MetricsOptions {
   readonly jobs: Jobs;
   readonly engines: Engines;
   readonly supply: ModelSupply;
-  /** `/metrics` needs no key. */
-  readonly open: boolean;
+}
+
+/** The metrics as they are now. */
+export interface Metrics {
+  /** Media type of the text. */
+  readonly contentType: string;
+  text(): Promise<string>;
 }
 
 /** Seconds: from a probe to a recording of hours. */
@@ -21,8 +26,8 @@ const RTFX_BUCKETS = [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256];
 const NANOSECONDS_A_SECOND = 1e9;
 const LOOP_SAMPLE_MS = 20;
 
-/** Adds `/metrics`, in the text format of Prometheus. The engine's memory is that of its processes. */
-export function registerMetrics(app: FastifyInstance, options: MetricsOptions): void {
+/** Counts what happens, for Prometheus. The engine's memory is that of its processes. */
+export function collectMetrics(app: FastifyInstance, options: MetricsOptions): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   countRequests(app, registry);
@@ -30,13 +35,11 @@ export function registerMetrics(app: FastifyInstance, options: MetricsOptions): 
   const stopWatching = watchEventLoop(registry);
   gaugeState(registry, options);
   gaugeEngines(registry, options.engines);
-  app.get('/metrics', { config: { scope: options.open ? null : 'status:read' } }, async (_request, reply) =>
-    reply.type(registry.contentType).send(await registry.metrics()),
-  );
   app.addHook('onClose', async () => {
     stopCounting();
     stopWatching();
   });
+  return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
 function countRequests(app: FastifyInstance, registry: Registry): void {

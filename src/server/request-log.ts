@@ -31,7 +31,7 @@ function report(request: FastifyRequest, reply: FastifyReply, message: string): 
     ...(request.jobId !== undefined && { jobId: request.jobId }),
     ...(request.errorCode !== undefined && { code: request.errorCode }),
   };
-  if (reply.statusCode >= 500) request.log.error(facts, message);
-  else if (QUIET_ROUTES.has(route)) request.log.debug(facts, message);
+  if (QUIET_ROUTES.has(route)) request.log.debug(facts, message);
+  else if (reply.statusCode >= 500) request.log.error(facts, message);
   else request.log.info(facts, message);
 }

@@ -1,5 +1,5 @@
 import swagger from '@fastify/swagger';
-import type { FastifyInstance, FastifySchema } from 'fastify';
+import fastify, { type FastifyInstance, type FastifySchema } from 'fastify';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import { VERSION } from '../version.ts';
 import { errorResponses } from './error-responses.ts';
@@ -10,8 +10,23 @@ const DESCRIPTION = [
   '`Prefer: respond-async` answers 202 at once, and the same bytes with the same options are not worked on twice.',
 ].join(' ');
 
-/** Collects the routes that are registered after it for `app.swagger()`, from the schemas that they parse with. */
-export async function collectDocumentation(app: FastifyInstance): Promise<void> {
+/**
+ * The OpenAPI document of the routes that `register` adds, as JSON, from the schemas that they parse with. Made on an app
+ * of its own, so that the server pays for it only when somebody asks.
+ */
+export async function describeRoutes(register: (app: FastifyInstance) => Promise<void>): Promise<string> {
+  const app = fastify();
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  await collectRoutes(app);
+  await register(app);
+  await app.ready();
+  const document = JSON.stringify(app.swagger());
+  await app.close();
+  return document;
+}
+
+async function collectRoutes(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

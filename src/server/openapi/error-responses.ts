@@ -17,6 +17,10 @@ const EXAMPLES: readonly { readonly error: DiaristError; readonly when: 'always'
     when: 'body',
     error: new DiaristError('input_too_large', 'The recording is larger than the 2048 MB that this server takes.'),
   },
+  {
+    when: 'body',
+    error: new DiaristError('strict_degraded', 'Speakers could not be told apart: leave strict away to get the words.'),
+  },
   { when: 'key', error: new DiaristError('rate_limited', 'More than 60 requests a minute: wait a little.') },
   { when: 'always', error: new DiaristError('internal', '') },
   { when: 'body', error: new DiaristError('queue_full', 'The queue is full: try again soon.') },
