@@ -1,14 +1,9 @@
-import type { Seconds } from '../core/units.ts';
-import { diarize, type Diarization as Speech } from '../engine/diarization/diarize.ts';
+import { type Diarization, diarize } from '../engine/diarization/diarize.ts';
 import type { Speaker } from '../transcript/types.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { embedItems } from './embedding-tasks.ts';
 import type { TranscribeOptions } from './types.ts';
 import type { InferencePool, TaskOptions } from './worker/inference-pool.ts';
-
-export interface Diarization extends Speech {
-  /** Wall time. */
-  readonly seconds: Seconds;
-}
 
 export interface DiarizationWork {
   readonly spoolPath: string;
@@ -19,6 +14,7 @@ export interface DiarizationWork {
   readonly hopSamples: number;
   readonly totalSamples: number;
   readonly options: TranscribeOptions;
+  readonly checkpoint: Checkpoint | undefined;
   readonly pool: InferencePool;
   readonly run: TaskOptions;
   /** Share of the embeddings that are done. */
@@ -27,7 +23,6 @@ export interface DiarizationWork {
 
 /** Finds who spoke when in a segmented recording; embeddings are computed by the inference workers. */
 export async function diarizeRecording(work: DiarizationWork): Promise<Diarization> {
-  const startedAt = performance.now();
   const { classes, hopSamples, totalSamples, options } = work;
   const { speakers, minSpeakers, maxSpeakers } = options;
   const speech = await diarize(
@@ -45,7 +40,7 @@ export async function diarizeRecording(work: DiarizationWork): Promise<Diarizati
   );
   work.onProgress(1);
   const told = options.speakerEmbeddings ? speech.speakers : speech.speakers.map(withoutEmbedding);
-  return { ...speech, speakers: told, seconds: (performance.now() - startedAt) / 1000 };
+  return { ...speech, speakers: told };
 }
 
 function withoutEmbedding({ embedding: _, ...speaker }: Speaker): Speaker {

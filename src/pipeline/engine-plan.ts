@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DiaristError } from '../core/errors.ts';
 import type { Precision } from '../engine/asr/graphs/layers.ts';
 import { findTokenizerFiles } from '../engine/asr/tokenizer.ts';
@@ -27,6 +27,8 @@ const DEFAULT_CAPACITY = 6;
 export interface EnginePlan {
   readonly workers: number;
   readonly setup: WorkerSetup;
+  /** Names everything that results depend on: weights, how their graphs are written and what computes them. */
+  readonly identity: string;
   /** Names of the models by stage, as transcripts report them. */
   readonly models: Readonly<Record<string, string>>;
 }
@@ -39,19 +41,24 @@ export async function planEngine(settings: EngineSettings, store: ModelStore, pr
   const whisper = await store.ensure(settings.model);
   const segmentation = await store.ensure(SEGMENTATION_MODEL);
   const bundle = whisperBundle(settings, whisper, provider);
+  const segmentationGraph = modelGraph(settings.cacheDir, segmentation, GRAPH_VERSION, writeSegmentationGraph);
   const threads = settings.threads > 0 ? settings.threads : availableParallelism();
   const workers = provider === 'cpu' ? workerCount(threads) : 1;
   return {
     workers,
     setup: {
       whisper: bundle,
-      segmentation: modelGraph(settings.cacheDir, segmentation, GRAPH_VERSION, writeSegmentationGraph),
+      segmentation: segmentationGraph,
       provider,
       threads: Math.max(1, Math.floor(threads / workers)),
       allThreads: threads,
       arena: false,
       capacity: settings.batchSize > 0 ? settings.batchSize : DEFAULT_CAPACITY,
     },
+    // Graphs lie in folders that are named by their version and their weights.
+    identity: [basename(bundle.folder), basename(dirname(segmentationGraph)), EMBEDDING_GRAPH_VERSION, provider].join(
+      ' ',
+    ),
     models: {
       transcription: whisper.name,
       segmentation: segmentation.name,

@@ -1,7 +1,8 @@
-import { decodeToSpool } from '../audio/decode.ts';
+import { type DecodedAudio, decodeToSpool } from '../audio/decode.ts';
 import { AudioSpool } from '../audio/spool.ts';
 import { DiaristError, toDiaristError } from '../core/errors.ts';
 import { SAMPLE_RATE, type Seconds } from '../core/units.ts';
+import type { Diarization } from '../engine/diarization/diarize.ts';
 import { type Chunk, ChunkPacker } from '../engine/vad/chunking.ts';
 import { quietestOffset } from '../engine/vad/quietest.ts';
 import { type SpeechRegion, SpeechRegionDetector } from '../engine/vad/speech-regions.ts';
@@ -9,22 +10,21 @@ import { WINDOW_FRAMES, WINDOW_SAMPLES, windowCount } from '../inference/segment
 import type { RecognizedChunk } from '../transcript/recognized.ts';
 import { TRANSCRIPT_SCHEMA, type Transcript, type Warning } from '../transcript/types.ts';
 import { joinSegmentTexts } from '../transcript/word-text.ts';
-import { type Diarization, diarizeRecording } from './diarization.ts';
+import { Checkpoint } from './checkpoint.ts';
+import { ChunkReader, type PlacedChunk } from './chunk-reader.ts';
+import { diarizeRecording } from './diarization.ts';
 import { EMBEDDING_MODEL } from './engine-plan.ts';
-import { BALLOTS_WANTED, type LanguageVerdict, LanguageVote } from './language-vote.ts';
 import { buildSegments } from './merge/build-segments.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { HOP_FOR_SPEECH, WINDOWS_PER_TASK } from './speech-search.ts';
 import { withSpool } from './spool-file.ts';
+import { StageClock } from './stage-clock.ts';
 import type { RunContext, TranscribeRequest } from './types.ts';
 import type { Turn } from './worker/fair-lane.ts';
 import type { InferencePool } from './worker/inference-pool.ts';
 
 /** Hop of the segmentation windows: speakers are counted right where four windows hear every frame. */
 const HOP_WITH_SPEAKERS = 2.5 * SAMPLE_RATE;
-
-/** Below this the language of a short recording is looked at twice. */
-const DOUBTFUL_LANGUAGE = 0.6;
 
 /** Failures that leave the words whole: the model that tells speakers apart cannot be had. */
 const SPEAKERS_MISSING: ReadonlySet<string> = new Set(['model_missing', 'model_corrupt', 'network', 'unknown_model']);
@@ -39,6 +39,8 @@ export interface RecordingEnvironment {
   readonly maxInputSeconds: Seconds | undefined;
   readonly embeddingGraph: () => Promise<string>;
   readonly models: Readonly<Record<string, string>>;
+  /** Names everything of the engine that results depend on. */
+  readonly identity: string;
   /** What every transcript of this engine has to say about how it was made. */
   readonly notes: readonly Warning[];
   /** Flow that the recording belongs to where several wait for the workers. */
@@ -51,21 +53,33 @@ export async function transcribeRecording(
   environment: RecordingEnvironment,
   context: RunContext,
 ): Promise<Transcript> {
-  return withSpool(environment.dataDir, (spoolPath) =>
-    new RecordingRun(request, environment, context, spoolPath).run(),
-  );
+  if (request.workFolder === undefined) {
+    return withSpool(environment.dataDir, (spoolPath) =>
+      new RecordingRun(request, environment, context, { spoolPath }).run(),
+    );
+  }
+  const checkpoint = await Checkpoint.open(request.workFolder, request, environment.identity);
+  try {
+    const files = { spoolPath: checkpoint.audioPath, checkpoint };
+    return await new RecordingRun(request, environment, context, files).run();
+  } finally {
+    checkpoint.close();
+  }
 }
 
-/** A chunk, its place among the others and the silence before it, in seconds. */
-interface PlacedChunk extends Chunk {
-  readonly index: number;
-  readonly pauseBefore: Seconds;
+interface RecordingFiles {
+  /** Receives the decoded audio, or holds it already where the checkpoint says so. */
+  readonly spoolPath: string;
+  readonly checkpoint?: Checkpoint;
 }
 
 class RecordingRun {
   readonly #request: TranscribeRequest;
   readonly #environment: RecordingEnvironment;
   readonly #spoolPath: string;
+  readonly #checkpoint: Checkpoint | undefined;
+  readonly #clock = new StageClock();
+  readonly #reader: ChunkReader;
   readonly #meter: ProgressMeter;
   /** Aborted when anyone aborts or any stage fails, so that no work goes on that nobody needs. */
   readonly #stop = new AbortController();
@@ -73,27 +87,38 @@ class RecordingRun {
   readonly #hopSamples: number;
   readonly #detector: SpeechRegionDetector;
   readonly #packer: ChunkPacker;
-  readonly #vote = new LanguageVote();
   readonly #classes: Uint8Array[] = [];
   readonly #segmenting: Promise<void>[] = [];
   readonly #chunks: PlacedChunk[] = [];
   readonly #recognizing: Promise<RecognizedChunk | null>[] = [];
-  readonly #startedAt = performance.now();
   #spool: AudioSpool | undefined;
-  #verdict: LanguageVerdict | undefined;
   #scheduledWindows = 0;
   #lastChunkEnd = 0;
   #alone = false;
 
-  constructor(request: TranscribeRequest, environment: RecordingEnvironment, context: RunContext, spoolPath: string) {
+  constructor(
+    request: TranscribeRequest,
+    environment: RecordingEnvironment,
+    context: RunContext,
+    { spoolPath, checkpoint }: RecordingFiles,
+  ) {
     this.#request = request;
     this.#environment = environment;
     this.#spoolPath = spoolPath;
+    this.#checkpoint = checkpoint;
     this.#signal = AbortSignal.any([this.#stop.signal, ...(context.signal === undefined ? [] : [context.signal])]);
     this.#meter = new ProgressMeter(request.id, request.options.diarize, context.onProgress);
     this.#hopSamples = request.options.diarize ? HOP_WITH_SPEAKERS : HOP_FOR_SPEECH;
     this.#detector = new SpeechRegionDetector({ hopSamples: this.#hopSamples });
     this.#packer = new ChunkPacker({ quietest: (start, end) => this.#quietest(start, end) });
+    this.#reader = new ChunkReader({
+      spoolPath,
+      checkpoint,
+      pool: environment.pool,
+      run: { turn: environment.turn, signal: this.#signal },
+      options: request.options,
+      onPart: context.onPart,
+    });
   }
 
   async run(): Promise<Transcript> {
@@ -110,9 +135,7 @@ class RecordingRun {
 
   async #run(): Promise<Transcript> {
     const { options } = this.#request;
-    const timings: Record<string, Seconds> = {};
-    const audio = await this.#decode();
-    timings.decode = this.#elapsed();
+    const audio = await this.#clock.time('decode', this.#decode());
     this.#scheduleWindows(windowCount(audio.samples, this.#hopSamples));
     await Promise.all(this.#segmenting);
     this.#takeRegions(this.#detector.flush(audio.samples));
@@ -120,22 +143,22 @@ class RecordingRun {
     // A dictation: nothing else of this recording, nor of another, can use the other workers.
     this.#alone = this.#chunks.length + last.length === 1 && this.#environment.pool.isIdle;
     this.#schedule(last);
-    this.#vote.close(this.#chunks.length);
-    timings.segment = this.#elapsed();
+    this.#reader.foundAll(this.#chunks.length);
 
     const warnings: Warning[] = [...this.#environment.notes, ...audio.warnings];
-    const diarizing = options.diarize && this.#recognizing.length > 0 ? this.#diarize(audio.samples) : undefined;
+    const diarizing =
+      options.diarize && this.#recognizing.length > 0
+        ? this.#clock.time('diarize', this.#diarize(audio.samples))
+        : undefined;
     diarizing?.catch(() => undefined);
-    const recognized = await this.#inLikelierLanguage(await Promise.all(this.#recognizing));
+    const read = await Promise.all(this.#recognizing);
+    const recognized = await this.#clock.time('recognize', this.#reader.settle(this.#chunks, read));
     const diarization = await this.#orWarning(diarizing, warnings);
-    timings.recognize = this.#elapsed();
-    if (diarization !== undefined) {
-      timings.diarize = diarization.seconds;
-      warnings.push(...diarization.warnings);
-    }
+    warnings.push(...(diarization?.warnings ?? []));
     this.#meter.merging();
     const chunks = recognized.filter((chunk) => chunk !== null);
-    const language = options.language ?? this.#verdict?.language ?? chunks[0]?.language ?? null;
+    const { verdict } = this.#reader;
+    const language = options.language ?? verdict?.language ?? chunks[0]?.language ?? null;
     const segments = buildSegments(chunks, {
       language,
       keepWords: options.words,
@@ -151,25 +174,29 @@ class RecordingRun {
     if (options.strict && degraded.length > 0) {
       throw new DiaristError('strict_degraded', degraded.map(({ message }) => message).join(' '));
     }
-    timings.total = this.#elapsed();
     const spoken = segments.length > 0;
     return {
       schema: TRANSCRIPT_SCHEMA,
       text: joinSegmentTexts(segments),
       language: spoken ? language : null,
-      languageProbability: spoken ? (options.language === undefined ? (this.#verdict?.probability ?? 1) : 1) : null,
+      languageProbability: spoken ? (options.language === undefined ? (verdict?.probability ?? 1) : 1) : null,
       task: options.task,
       duration: audio.samples / SAMPLE_RATE,
       segments,
       turns: spoken ? (diarization?.turns ?? []) : [],
       speakers: spoken ? (diarization?.speakers ?? []) : [],
       warnings,
-      models: this.#models(),
-      timings: Object.fromEntries(Object.entries(timings).map(([stage, value]) => [stage, round(value)])),
+      models: this.#models(diarization !== undefined),
+      timings: this.#clock.read(),
     };
   }
 
-  async #decode(): Promise<Awaited<ReturnType<typeof decodeToSpool>>> {
+  async #decode(): Promise<Pick<DecodedAudio, 'samples' | 'warnings'>> {
+    const kept = this.#checkpoint?.audio;
+    if (kept !== undefined) {
+      this.#meter.decoded(kept.samples / SAMPLE_RATE, kept.samples / SAMPLE_RATE);
+      return kept;
+    }
     const { maxInputSeconds } = this.#environment;
     const audio = await decodeToSpool(this.#request, {
       spoolPath: this.#spoolPath,
@@ -184,6 +211,8 @@ class RecordingRun {
       },
     });
     this.#meter.decoded(audio.seconds, audio.seconds);
+    // Nothing waits for the disk: until then a crash only costs the decoding.
+    void this.#checkpoint?.keepAudio(audio);
     return audio;
   }
 
@@ -193,24 +222,30 @@ class RecordingRun {
       const first = this.#scheduledWindows;
       const size = Math.min(WINDOWS_PER_TASK, count - first);
       this.#scheduledWindows += size;
-      this.#segmenting.push(this.#segment(first, size));
+      this.#segmenting.push(this.#clock.time('segment', this.#segment(first, size)));
     }
     // A failure is noticed where all are awaited; until then it must not count as unhandled.
     for (const task of this.#segmenting) task.catch((error) => this.#stop.abort(error));
   }
 
   async #segment(first: number, size: number): Promise<void> {
-    const startSamples = Array.from({ length: size }, (_, index) => (first + index) * this.#hopSamples);
-    const classes = await this.#environment.pool.segment(
-      { spool: this.#spoolPath, startSamples },
-      { turn: this.#environment.turn, signal: this.#signal },
-    );
+    const classes = this.#checkpoint?.classes(first, size) ?? (await this.#classify(first, size));
     for (let index = 0; index < size; index++) {
       const window = classes.subarray(index * WINDOW_FRAMES, (index + 1) * WINDOW_FRAMES);
       if (this.#request.options.diarize) this.#classes[first + index] = window;
       this.#takeRegions(this.#detector.push(first + index, window));
     }
     this.#meter.segmented((size * this.#hopSamples) / SAMPLE_RATE);
+  }
+
+  async #classify(first: number, size: number): Promise<Uint8Array> {
+    const startSamples = Array.from({ length: size }, (_, index) => (first + index) * this.#hopSamples);
+    const classes = await this.#environment.pool.segment(
+      { spool: this.#spoolPath, startSamples },
+      { turn: this.#environment.turn, signal: this.#signal },
+    );
+    this.#checkpoint?.keepClasses(first, classes);
+    return classes;
   }
 
   #takeRegions(regions: readonly SpeechRegion[]): void {
@@ -224,58 +259,11 @@ class RecordingRun {
       this.#meter.found(chunk.samples / SAMPLE_RATE);
       const placed = { ...chunk, index: this.#chunks.length, pauseBefore };
       this.#chunks.push(placed);
-      const work = this.#recognize(placed, this.#request.options.language);
+      const work = this.#clock.time('recognize', this.#reader.read(placed, this.#alone));
       work.catch((error) => this.#stop.abort(error));
       this.#recognizing.push(work);
       work.then(() => this.#meter.recognized(chunk.samples / SAMPLE_RATE)).catch(() => undefined);
     }
-  }
-
-  /**
-   * A few seconds of speech may sound like two languages. Where the likelier one is doubtful, a short recording is read in
-   * both, and the language whose text the model trusts more is the recording's.
-   */
-  async #inLikelierLanguage(recognized: (RecognizedChunk | null)[]): Promise<(RecognizedChunk | null)[]> {
-    const verdict = this.#verdict;
-    if (verdict === undefined || verdict.probability >= DOUBTFUL_LANGUAGE || this.#chunks.length > 2) return recognized;
-    if (verdict.runnerUp.language === verdict.language) return recognized;
-    const { runnerUp } = verdict;
-    const other = await Promise.all(this.#chunks.map((chunk) => this.#recognize(chunk, runnerUp.language)));
-    if (meanLogprob(other) <= meanLogprob(recognized)) return recognized;
-    this.#verdict = { ...runnerUp, runnerUp: { language: verdict.language, probability: verdict.probability } };
-    return other;
-  }
-
-  /** What a chunk says in a language, or in the one that the recording's chunks agree on. */
-  #recognize(chunk: PlacedChunk, language: string | undefined): Promise<RecognizedChunk | null> {
-    const { options } = this.#request;
-    const { words, task, beamSize } = options;
-    return this.#environment.pool.recognize(
-      {
-        spool: this.#spoolPath,
-        pieces: chunk.pieces,
-        pauseBefore: chunk.pauseBefore,
-        alone: this.#alone,
-        options: {
-          words,
-          task,
-          beamSize,
-          ...(language === undefined ? {} : { language }),
-          ...(options.prompt === undefined ? {} : { prompt: options.prompt }),
-          ...(options.hotwords === undefined ? {} : { hotwords: options.hotwords }),
-        },
-      },
-      {
-        turn: this.#environment.turn,
-        seconds: chunk.samples / SAMPLE_RATE,
-        signal: this.#signal,
-        decideLanguage: async (probabilities) => {
-          if (chunk.index < BALLOTS_WANTED) this.#vote.cast(probabilities);
-          this.#verdict = await this.#vote.verdict;
-          return this.#verdict.language;
-        },
-      },
-    );
   }
 
   #diarize(totalSamples: number): Promise<Diarization> {
@@ -283,6 +271,7 @@ class RecordingRun {
     return diarizeRecording({
       spoolPath: this.#spoolPath,
       embeddingGraph,
+      checkpoint: this.#checkpoint,
       classes: joinClasses(this.#classes),
       hopSamples: this.#hopSamples,
       totalSamples,
@@ -311,10 +300,10 @@ class RecordingRun {
     return startSample + quietestOffset(this.#spool.read(startSample, endSample - startSample));
   }
 
-  #models(): Record<string, string> {
+  #models(diarized: boolean): Record<string, string> {
     const { transcription, segmentation } = this.#environment.models;
     const models: Record<string, string> = { transcription: transcription!, voiceActivity: segmentation! };
-    if (this.#request.options.diarize) models.diarization = `${segmentation} + ${EMBEDDING_MODEL}`;
+    if (diarized) models.diarization = `${segmentation} + ${EMBEDDING_MODEL}`;
     return models;
   }
 
@@ -329,21 +318,6 @@ class RecordingRun {
       failure instanceof Error && failure.name !== 'AbortError' && (failure as DiaristError).code !== 'cancelled';
     return failures.find(isCause) ?? new DiaristError('cancelled', 'Cancelled.');
   }
-
-  #elapsed(): Seconds {
-    return (performance.now() - this.#startedAt) / 1000;
-  }
-}
-
-/** Mean log-probability of all tokens; nothing said counts as nothing trusted. */
-function meanLogprob(chunks: readonly (RecognizedChunk | null)[]): number {
-  let sum = 0;
-  let tokens = 0;
-  for (const chunk of chunks) {
-    sum += (chunk?.avgLogprob ?? -1) * (chunk?.tokens.length ?? 1);
-    tokens += chunk?.tokens.length ?? 1;
-  }
-  return tokens > 0 ? sum / tokens : Number.NEGATIVE_INFINITY;
 }
 
 function joinClasses(windows: readonly Uint8Array[]): Uint8Array {
@@ -353,5 +327,3 @@ function joinClasses(windows: readonly Uint8Array[]): Uint8Array {
   });
   return joined;
 }
-
-const round = (seconds: Seconds): Seconds => Math.round(seconds * 1000) / 1000;

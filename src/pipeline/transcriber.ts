@@ -23,6 +23,7 @@ export async function createTranscriber(settings: EngineSettings): Promise<Engin
     pool,
     dataDir: settings.dataDir,
     models: plan.models,
+    identity: plan.identity,
     notes: note === undefined ? [] : [{ code: 'gpu_unused', message: note }],
     maxInputSeconds: settings.maxInputSeconds,
     embeddingGraph: () => {
