@@ -1,5 +1,6 @@
 import type { FastifyContextConfig, FastifySchema } from 'fastify';
 import { z } from 'zod';
+import { failure } from '../../openapi/failure-response.ts';
 import { formBody } from '../../openapi/form-body.ts';
 import {
   acceptedJobSchema,
@@ -22,14 +23,6 @@ interface RouteDocs {
 
 const tags = ['jobs'];
 const params = jobParamsSchema;
-
-const errorSchema = z.object({
-  error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string() }),
-});
-
-function failure(description: string) {
-  return { description, content: { 'application/json': { schema: errorSchema } } };
-}
 
 const badRequest = failure('A parameter is not valid; param names it.');
 const noSuchJob = failure('There is no such job, or it belongs to another key.');

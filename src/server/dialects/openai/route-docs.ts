@@ -1,5 +1,7 @@
 import type { RouteShorthandOptions } from 'fastify';
 import { z } from 'zod';
+import { asyncResponse } from '../../openapi/async-response.ts';
+import { failure } from '../../openapi/failure-response.ts';
 import { formBody } from '../../openapi/form-body.ts';
 import { inputAudioShape } from './input-audio.ts';
 import {
@@ -41,6 +43,7 @@ export const transcriptionDocs: RouteShorthandOptions = {
           'text/event-stream': { schema: streamEventSchema },
         },
       },
+      202: asyncResponse,
     },
   },
 };
@@ -60,6 +63,7 @@ export const translationDocs: RouteShorthandOptions = {
           ...textBodies,
         },
       },
+      202: asyncResponse,
     },
   },
 };
@@ -93,10 +97,14 @@ export const modelDocs: RouteShorthandOptions = {
     tags,
     summary: 'Show a model',
     params: z.object({ id: z.string().meta({ description: 'Id of the model; it may have slashes.' }) }),
-    response: { 200: modelSchema },
+    response: { 200: modelSchema, 404: failure('There is no such model.') },
   },
 };
 
 export const speechDocs: RouteShorthandOptions = {
-  schema: { tags, summary: 'Speak a text: answered with 501, because there is no voice here' },
+  schema: {
+    tags,
+    summary: 'Speak a text: there is no voice here',
+    response: { 501: failure('This server has no voice of its own.') },
+  },
 };
