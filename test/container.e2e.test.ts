@@ -148,6 +148,22 @@ describe('the server in a container', () => {
     );
   });
 
+  it('asks for API keys when it is told to, and does not start where nobody could have one', async () => {
+    const data = await engine.docker('volume', 'create', ...engine.labelled);
+    const environment = { DIARIST_ALLOW_ANONYMOUS: 'false' };
+    const options = { image: offlineImage, environment, volumes: { '/data': data } };
+    await expect(startServerContainer(engine, options)).rejects.toThrow(/diarist keys create/);
+    const create = ['run', '--rm', ...engine.labelled, ...CONFINED, '--volume', `${data}:/data`, offlineImage];
+    const key = await engine.docker(...create, 'keys', 'create', 'speakr');
+    await using server = await startServerContainer(engine, options);
+    const status = async (headers: Record<string, string>) =>
+      (await fetch(`${server.url}/api/jobs`, { headers })).status;
+    expect(await status({})).toBe(401);
+    expect(await status({ authorization: `Bearer ${key}x` })).toBe(401);
+    expect(await status({ authorization: `Bearer ${key}` })).toBe(200);
+    expect(await server.logs()).not.toContain(key);
+  });
+
   it('goes on after a stop with the jobs, transcripts and graphs of its volumes', async () => {
     const volumes: Record<string, string> = {};
     for (const folder of ['/models', '/data']) {
