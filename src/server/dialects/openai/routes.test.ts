@@ -321,6 +321,28 @@ describe('other paths', () => {
     }
   });
 
+  it('are documented with every body that they take and give', async () => {
+    const { paths } = (await call('/openapi.json')).json;
+    const { requestBody, responses } = paths['/v1/audio/transcriptions'].post;
+    expect(Object.keys(requestBody.content)).toEqual(['multipart/form-data', 'application/json']);
+    expect(requestBody.content['application/json'].schema.required).toEqual(['input_audio']);
+    expect(Object.keys(responses['200'].content)).toEqual([
+      'application/json',
+      'text/plain',
+      'text/vtt',
+      'text/event-stream',
+    ]);
+    for (const [path, method] of [
+      ['/v1/audio/translations', 'post'],
+      ['/openai/deployments/{deployment}/audio/transcriptions', 'post'],
+      ['/v1/models', 'get'],
+      ['/v1/models/{id}', 'get'],
+      ['/v1/audio/speech', 'post'],
+    ] as const) {
+      expect(paths[path], path).toHaveProperty(method);
+    }
+  });
+
   it('has nothing where clients look for other servers', async () => {
     for (const path of ['/v1/readyz', '/v1/test', '/v1/health', '/v1']) {
       expect((await call(path)).status, path).toBe(404);
