@@ -2,6 +2,7 @@ import { type Diarization, diarize } from '../engine/diarization/diarize.ts';
 import type { Speaker } from '../transcript/types.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { embedItems } from './embedding-tasks.ts';
+import { nameSpeakers } from './known-speakers.ts';
 import type { TranscribeOptions } from './types.ts';
 import type { InferencePool, TaskOptions } from './worker/inference-pool.ts';
 
@@ -39,8 +40,8 @@ export async function diarizeRecording(work: DiarizationWork): Promise<Diarizati
     },
   );
   work.onProgress(1);
-  const told = options.speakerEmbeddings ? speech.speakers : speech.speakers.map(withoutEmbedding);
-  return { ...speech, speakers: told };
+  const named = nameSpeakers(speech, options.knownSpeakers ?? []);
+  return options.speakerEmbeddings ? named : { ...named, speakers: named.speakers.map(withoutEmbedding) };
 }
 
 function withoutEmbedding({ embedding: _, ...speaker }: Speaker): Speaker {

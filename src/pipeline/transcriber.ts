@@ -4,6 +4,7 @@ import { ModelStore } from '../models/store.ts';
 import { detectLanguage } from './detect-language.ts';
 import { embedVoice } from './embed-voice.ts';
 import { embeddingGraph, planEngine } from './engine-plan.ts';
+import { assertEmbeddings } from './known-speakers.ts';
 import { transcribeRecording } from './recording.ts';
 import type { SpeechSearch } from './speech-search.ts';
 import { withSpool } from './spool-file.ts';
@@ -58,8 +59,9 @@ export async function createTranscriber(settings: EngineSettings): Promise<Engin
     device: provider,
     failed: pool.failed,
     metrics: () => pool.metrics(),
-    transcribe(request: TranscribeRequest, context: RunContext = {}) {
-      if (context.signal?.aborted === true) return Promise.reject(new DiaristError('cancelled', 'Cancelled.'));
+    async transcribe(request: TranscribeRequest, context: RunContext = {}) {
+      if (context.signal?.aborted === true) throw new DiaristError('cancelled', 'Cancelled.');
+      assertEmbeddings(request.options.knownSpeakers ?? []);
       const { flow = `recording ${++calls}`, weight = 1 } = request.turn ?? {};
       return transcribeRecording(
         request,
