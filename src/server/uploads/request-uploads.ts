@@ -5,6 +5,7 @@ import { DiaristError } from '../../core/errors.ts';
 import type { Form, FormOptions, Uploads } from '../types.ts';
 import { readText } from './body-text.ts';
 import { writeToDisk } from './file-sink.ts';
+import { decodeLongString, readLongString, splitLongStrings } from './long-strings.ts';
 import { ReceivedForm } from './received-form.ts';
 
 export interface UploadLimits {
@@ -16,16 +17,12 @@ export interface UploadLimits {
   readonly maxFields: number;
 }
 
-/**
- * Largest JSON body with a recording in base64, which goes through memory: Open WebUI splits recordings above 20 MB, and
- * base64 makes 4 bytes of 3.
- */
-const MAX_JSON_AUDIO_BYTES = 36 * 2 ** 20;
-
 /** Most files that one request may bring: a recording and a few that belong to it. */
 const MAX_FILES = 8;
 const MAX_FIELD_NAME_BYTES = 200;
 const MAX_PART_HEADERS = 32;
+/** Base64 makes four letters of three bytes; line breaks with their escapes are a few more. */
+const MOST_BASE64_GROWTH = 1.5;
 
 /** Receives bodies of every kind that clients send, files straight to disk. */
 export class RequestUploads implements Uploads {
@@ -89,13 +86,7 @@ export class RequestUploads implements Uploads {
           throw error;
         }
       } else if (part.valueTruncated) {
-        throw new DiaristError(
-          'input_too_large',
-          `${part.fieldname} is longer than ${maxFieldBytes} bytes: shorten it.`,
-          {
-            param: part.fieldname,
-          },
-        );
+        throw fieldTooLong(part.fieldname, maxFieldBytes);
       } else {
         // The plugin parses parts that call themselves JSON; a field is text here.
         form.addField(part.fieldname, typeof part.value === 'string' ? part.value : JSON.stringify(part.value));
@@ -104,18 +95,29 @@ export class RequestUploads implements Uploads {
   }
 
   async #readJson(request: FastifyRequest, form: ReceivedForm, options: FormOptions): Promise<void> {
-    const { maxFieldBytes } = this.#limits;
-    const maxBytes = options.json === undefined ? maxFieldBytes : Math.max(maxFieldBytes, MAX_JSON_AUDIO_BYTES);
-    const body = request.body ?? parseJson(await readText(request.raw, maxBytes));
+    const { folder, maxFileBytes, maxFieldBytes } = this.#limits;
+    // Its long strings are files for the time of this call; as a form of their own they are removed whatever happens.
+    await using strings = new ReceivedForm();
+    const { text, files } = await splitLongStrings(request.raw, {
+      maxTextBytes: maxFieldBytes,
+      save: (source) => writeToDisk(source, 'string', { folder, maxBytes: maxFileBytes * MOST_BASE64_GROWTH }),
+      onFile: (placeholder, file) => strings.addFile(placeholder, file),
+    });
+    const body = parseJson(text);
     const read = options.json?.(body) ?? { fields: plainFields(body) };
     for (const [name, value] of Object.entries(read.fields)) {
-      for (const one of Array.isArray(value) ? value : [value]) form.addField(name, one);
+      for (const one of Array.isArray(value) ? value : [value]) {
+        const long = files.get(one);
+        if (long !== undefined && long.bytes > maxFieldBytes) throw fieldTooLong(name, maxFieldBytes);
+        form.addField(name, long === undefined ? one : await readLongString(long));
+      }
     }
     const field = options.files[0];
-    if (read.audio !== undefined && field !== undefined) {
-      const bytes = Buffer.from(read.audio.base64, 'base64');
-      form.addFile(field, await this.#save(Readable.from([bytes]), read.audio.name));
-    }
+    if (read.audio === undefined || field === undefined) return;
+    const long = files.get(read.audio.base64);
+    const bytes =
+      long === undefined ? Readable.from([Buffer.from(read.audio.base64, 'base64')]) : decodeLongString(long);
+    form.addFile(field, await this.#save(bytes, read.audio.name));
   }
 
   #text(request: FastifyRequest): Promise<string> {
@@ -125,6 +127,10 @@ export class RequestUploads implements Uploads {
   #save(source: NodeJS.ReadableStream, name: string) {
     return writeToDisk(source, name, { folder: this.#limits.folder, maxBytes: this.#limits.maxFileBytes });
   }
+}
+
+function fieldTooLong(name: string, maxBytes: number): DiaristError {
+  return new DiaristError('input_too_large', `${name} is longer than ${maxBytes} bytes: shorten it.`, { param: name });
 }
 
 function mediaType(header: string | undefined): string {
