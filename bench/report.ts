@@ -1,5 +1,5 @@
 import type { Plot } from './plots.ts';
-import type { BenchResults, Rate, ResultSet, SpeakerRow, TextRow, TimedRow } from './results.ts';
+import type { BenchResults, Rate, ResultSet, SpeakerRow, TextRow, TimedRow, WordRow } from './results.ts';
 
 const WORK = { recognition: 'words', diarization: 'speakers', both: 'words and speakers' } as const;
 
@@ -23,6 +23,7 @@ export function renderReport(results: BenchResults, plots: readonly Plot[]): str
       'Word error rate by language, character error rate for zh, yue, ja and ko; normalised as Whisper does. Files without a result count as silence.',
     ),
     section('Speakers', sets.speakers, speakerTable, SPEAKER_NOTE),
+    section('Word times', sets.words, wordTable, WORD_NOTE),
     section('Length', sets.lengths, lengthTable, plots.map(({ file, title }) => `![${title}](${file})`).join('\n\n')),
   ]
     .filter((part) => part !== '')
@@ -34,6 +35,9 @@ const SPEED_NOTE =
   'Medians of interleaved runs. Wall time is file to result without start-up and loading of models, as each system reports it; CPU time and peak memory (proportional set size) are of the whole process tree, start-up included.';
 const SPEAKER_NOTE =
   'Diarization error rate with overlapped speech counted; in brackets with 0.25 s left out around each border of the reference (0.125 s on either side, as pyannote.metrics counts a collar). Then recordings with the right number of speakers.';
+
+const WORD_NOTE =
+  'Distance of word starts and ends from those of faster-whisper in float32 with the same weights, over the words that both heard, in milliseconds: median and 90th percentile.';
 
 function section<Row>(
   title: string,
@@ -125,6 +129,25 @@ function speakerTable(rows: readonly SpeakerRow[]): string {
         return `${percent(group.der)} (${percent(group.derCollar)}), ${group.rightCount} of ${group.items}${words}`;
       }),
     ]),
+  );
+}
+
+function wordTable(rows: readonly WordRow[]): string {
+  const milliseconds = (seconds: number | undefined): string =>
+    seconds === undefined ? '–' : (seconds * 1000).toFixed(0);
+  return markdownTable(
+    ['', 'files', 'words matched', 'start p50', 'start p90', 'end p50', 'end p90'],
+    rows.flatMap(({ contender, all, languages }) =>
+      Object.entries({ all, ...languages }).map(([language, times]) => [
+        `${contender}, ${language}`,
+        String(times.items),
+        `${times.matched} of ${times.words}`,
+        milliseconds(times.startSeconds?.p50),
+        milliseconds(times.startSeconds?.p90),
+        milliseconds(times.endSeconds?.p50),
+        milliseconds(times.endSeconds?.p90),
+      ]),
+    ),
   );
 }
 

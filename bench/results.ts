@@ -10,12 +10,20 @@ export interface BenchResults {
     readonly speed?: ResultSet<TimedRow>;
     readonly text?: ResultSet<TextRow>;
     readonly speakers?: ResultSet<SpeakerRow>;
+    readonly words?: ResultSet<WordRow>;
     readonly lengths?: ResultSet<TimedRow>;
   };
 }
 
 export type SetName = keyof BenchResults['sets'];
-export const SET_NAMES = ['start', 'speed', 'text', 'speakers', 'lengths'] as const satisfies readonly SetName[];
+export const SET_NAMES = [
+  'start',
+  'speed',
+  'text',
+  'speakers',
+  'words',
+  'lengths',
+] as const satisfies readonly SetName[];
 
 export interface ResultSet<Row> {
   readonly command: string;
@@ -58,6 +66,29 @@ export interface TextRow {
   /** Files whose language was taken for another, and files without a result. */
   readonly wrongLanguage: readonly string[];
   readonly failed: readonly string[];
+}
+
+/** Word times of a contender beside those of the reference recogniser, over the words that both heard. */
+export interface WordRow {
+  readonly contender: string;
+  readonly settings: string;
+  readonly all: WordTimes;
+  readonly languages: Readonly<Record<string, WordTimes>>;
+}
+
+export interface WordTimes {
+  readonly items: number;
+  /** Of the reference. */
+  readonly words: number;
+  readonly matched: number;
+  /** Magnitudes of the differences; absent where no word was matched. */
+  readonly startSeconds?: Quantiles;
+  readonly endSeconds?: Quantiles;
+}
+
+interface Quantiles {
+  readonly p50: number;
+  readonly p90: number;
 }
 
 export interface SpeakerScore {

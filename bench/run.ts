@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchOptions } from '../src/cli/bench.ts';
 import { DiaristError } from '../src/core/errors.ts';
-import { allContenders } from './contenders/all.ts';
+import { allContenders, wordContenders } from './contenders/all.ts';
 import type { Contender, Heard } from './contenders/contender.ts';
 import { defaultPeerCache } from './contenders/peer-python.ts';
 import { type Item, readDataset } from './dataset.ts';
@@ -20,8 +20,9 @@ import {
   type SpeakerRow,
   type TextRow,
   type TimedRow,
+  type WordRow,
 } from './results.ts';
-import { speakerGroup, speakerGroupOf, textRow } from './scores.ts';
+import { speakerGroup, speakerGroupOf, textRow, wordRow } from './scores.ts';
 import { type TimedPlan, timedRows } from './timed-runs.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -73,11 +74,14 @@ function readSets(path: string): BenchResults['sets'] {
   }
 }
 
+type BenchRow = TimedRow | TextRow | SpeakerRow | WordRow;
+
 class Bench {
   readonly #options: BenchOptions;
   readonly #log: (line: string) => void;
   readonly #items: readonly Item[];
   readonly #contenders: readonly Contender[];
+  readonly #wordContenders: ReturnType<typeof wordContenders>;
   #isWarm = false;
   readonly #skipped: { contender: string; reason: string }[] = [];
 
@@ -90,7 +94,9 @@ class Bench {
       cache: resolve(options.peersCache ?? defaultPeerCache()),
     };
     const wanted = options.only?.split(',').map((name) => name.trim());
-    const all = allContenders({ model: options.model, threads: options.threads, peers });
+    const settings = { model: options.model, threads: options.threads, peers };
+    const all = allContenders(settings);
+    this.#wordContenders = wordContenders(settings);
     const unknown = wanted?.find((name) => !all.some((contender) => contender.name === name));
     if (unknown !== undefined) {
       const names = all.map((contender) => contender.name).join(', ');
@@ -108,7 +114,7 @@ class Bench {
     return false;
   }
 
-  async run(name: SetName): Promise<ResultSet<TimedRow | TextRow | SpeakerRow>> {
+  async run(name: SetName): Promise<ResultSet<BenchRow>> {
     const rows = await this.#rows(name);
     return {
       command: this.#options.command,
@@ -118,11 +124,12 @@ class Bench {
     };
   }
 
-  #rows(name: SetName): Promise<readonly (TimedRow | TextRow | SpeakerRow)[]> {
+  #rows(name: SetName): Promise<readonly BenchRow[]> {
     if (name === 'start') return this.#start();
     if (name === 'speed') return this.#speed();
     if (name === 'text') return this.#text();
     if (name === 'speakers') return this.#speakers();
+    if (name === 'words') return this.#words();
     return this.#lengths();
   }
 
@@ -166,19 +173,40 @@ class Bench {
     return item;
   }
 
-  async #text(): Promise<TextRow[]> {
+  /** Clips with a transcript, at most `--limit` of a language. */
+  #clips(): Item[] {
     const taken = new Map<string, number>();
-    const items = this.#items.filter((item) => {
+    return this.#items.filter((item) => {
       if (item.kind !== 'asr' || item.transcript === null) return false;
       taken.set(item.language, (taken.get(item.language) ?? 0) + 1);
       return taken.get(item.language)! <= (this.#options.limit ?? Number.POSITIVE_INFINITY);
     });
+  }
+
+  async #text(): Promise<TextRow[]> {
+    const items = this.#clips();
     const rows: TextRow[] = [];
     for (const contender of this.#contenders.filter((own) => own.work === 'recognition')) {
       const heard = await this.#heard(contender, items);
       if (heard !== undefined) rows.push(textRow(contender.name, contender.settings, items, heard));
     }
     return rows;
+  }
+
+  /** Word times on real speech, beside those of the reference. */
+  async #words(): Promise<WordRow[]> {
+    const { own, reference } = this.#wordContenders;
+    const reason = reference.unavailable();
+    if (reason !== undefined) {
+      this.#log(`${reference.name} is skipped: ${reason}.`);
+      this.#skipped.push({ contender: reference.name, reason });
+      return [];
+    }
+    const items = this.#clips().filter((item) => !item.isSynthetic);
+    const right = await this.#heard(reference, items);
+    const heard = await this.#heard(own, items);
+    if (right === undefined || heard === undefined) return [];
+    return [wordRow(own.name, own.settings, items, right, heard)];
   }
 
   async #speakers(): Promise<SpeakerRow[]> {

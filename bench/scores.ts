@@ -1,9 +1,10 @@
-import type { Heard } from './contenders/contender.ts';
+import { type Heard, NOTHING_HEARD } from './contenders/contender.ts';
 import type { Item } from './dataset.ts';
-import type { Rate, SpeakerGroup, SpeakerScore, TextRow } from './results.ts';
+import type { Rate, SpeakerGroup, SpeakerScore, TextRow, WordRow, WordTimes } from './results.ts';
 import { diarizationErrors } from './scoring/diarization-error.ts';
 import { speakerWordErrors } from './scoring/speaker-words.ts';
 import { scoredWords, textErrors } from './scoring/text-errors.ts';
+import { matchedWords, quantile, type TimedWord } from './scoring/word-times.ts';
 import { round } from './statistics.ts';
 
 /** Whole width (seconds) of what the second error rate leaves out around each border of the reference. */
@@ -39,7 +40,7 @@ export function textRow(
   for (const item of items) {
     const own = heard.get(item.id);
     if (own === undefined) failed.push(item.id);
-    const rate = textScore({ language: null, turns: null, textBySpeaker: null, ...own, text: own?.text ?? '' }, item);
+    const rate = textScore({ ...NOTHING_HEARD, ...own, text: own?.text ?? '' }, item);
     if (rate === undefined) continue;
     languages[item.language] ??= { errors: 0, words: 0, items: 0 };
     const sum = languages[item.language]!;
@@ -49,6 +50,39 @@ export function textRow(
     if (own !== undefined && own.language !== item.language) wrongLanguage.push(item.id);
   }
   return { contender, settings, languages, wrongLanguage, failed };
+}
+
+/** Differences between the word times of a contender and of the reference, by language and in all. */
+export function wordRow(
+  contender: string,
+  settings: string,
+  items: readonly Item[],
+  reference: ReadonlyMap<string, Heard>,
+  heard: ReadonlyMap<string, Heard>,
+): WordRow {
+  const wordsOf = (of: ReadonlyMap<string, Heard>, item: Item): readonly TimedWord[] => of.get(item.id)?.words ?? [];
+  const timesOf = (own: readonly Item[]): WordTimes => {
+    const pairs = own.flatMap((item) => matchedWords(wordsOf(reference, item), wordsOf(heard, item)));
+    const starts = pairs.map(([a, b]) => Math.abs(a.start - b.start));
+    const ends = pairs.map(([a, b]) => Math.abs(a.end - b.end));
+    const seconds = (values: readonly number[]) => ({
+      p50: round(quantile(values, 0.5), 3),
+      p90: round(quantile(values, 0.9), 3),
+    });
+    return {
+      items: own.length,
+      words: own.reduce((sum, item) => sum + wordsOf(reference, item).length, 0),
+      matched: pairs.length,
+      ...(pairs.length > 0 ? { startSeconds: seconds(starts), endSeconds: seconds(ends) } : {}),
+    };
+  };
+  const languages = Map.groupBy(items, (item) => item.language);
+  return {
+    contender,
+    settings,
+    all: timesOf(items),
+    languages: Object.fromEntries([...languages].map(([language, own]) => [language, timesOf(own)])),
+  };
 }
 
 /** Groups whose error rates are reported apart: clips of one kind in one, a long recording alone. */

@@ -1,5 +1,6 @@
 import type { Turn } from '../../src/transcript/types.ts';
 import type { Usage } from '../process-tree.ts';
+import type { TimedWord } from '../scoring/word-times.ts';
 
 /** What a contender makes of a recording, as far as it does. */
 export interface Heard {
@@ -7,6 +8,7 @@ export interface Heard {
   readonly text: string | null;
   readonly turns: readonly Turn[] | null;
   readonly textBySpeaker: ReadonlyMap<string, string> | null;
+  readonly words: readonly TimedWord[] | null;
 }
 
 /** One run over one file in a process of its own. */
@@ -38,7 +40,7 @@ export interface Contender {
   hear(files: readonly InputFile[]): Promise<Map<string, Heard>>;
 }
 
-export const NOTHING_HEARD: Heard = { language: null, text: null, turns: null, textBySpeaker: null };
+export const NOTHING_HEARD: Heard = { language: null, text: null, turns: null, textBySpeaker: null, words: null };
 
 /** An error that says which contender failed and shows the end of what it said. */
 export function failedRun(name: string, exitCode: number | null, stderr: string): Error {

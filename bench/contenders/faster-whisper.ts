@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measure } from '../process-tree.ts';
+import type { TimedWord } from '../scoring/word-times.ts';
 import { type Contender, failedRun, type Heard, NOTHING_HEARD } from './contender.ts';
 import { missingPeer, ownScript, type PeerFolders, peerPython, timedPeer } from './peer-python.ts';
 
@@ -9,26 +10,46 @@ const BATCH = 8;
 
 interface FasterWhisperResult {
   readonly language: string;
-  readonly segments: readonly { readonly text: string }[];
+  readonly segments: readonly { readonly text: string; readonly words: readonly TimedWord[] }[];
 }
 
-/** faster-whisper in batched int8 mode, same weights as ours. */
-export function fasterWhisper(beam: number, peers: PeerFolders, threads: number): Contender {
+export interface FasterWhisperSettings {
+  readonly beam: number;
+  readonly peers: PeerFolders;
+  readonly threads: number;
+  /** Number format; default int8. */
+  readonly compute?: 'int8' | 'float32';
+  /** With word times; default without. */
+  readonly words?: boolean;
+}
+
+/** faster-whisper in batched mode, same weights as ours. */
+export function fasterWhisper({
+  beam,
+  peers,
+  threads,
+  compute = 'int8',
+  words = false,
+}: FasterWhisperSettings): Contender {
   const script = join(peers.scripts, 'faster_whisper_run.py');
   const manyScript = ownScript('faster_whisper_files.py');
   const model = join(peers.cache, 'whisper-base');
-  const name = beam === 1 ? 'faster-whisper greedy' : `faster-whisper beam ${beam}`;
-  const settings = ['--batch', String(BATCH), '--beam', String(beam), '--threads', String(threads)];
+  const search = beam === 1 ? 'greedy' : `beam ${beam}`;
+  const name = ['faster-whisper', search, ...(compute === 'int8' ? [] : [compute])].join(' ');
+  const settings = [
+    ...['--batch', String(BATCH), '--beam', String(beam), '--threads', String(threads), '--compute', compute],
+    ...(words ? ['--words'] : []),
+  ];
   return {
     name,
     work: 'recognition',
-    settings: `batched ${BATCH}, int8, beam ${beam}, ${threads} threads`,
+    settings: `batched ${BATCH}, ${compute}, beam ${beam}, ${threads} threads`,
     unavailable: () => missingPeer(peers, script, model),
     async timed(file) {
       const folder = mkdtempSync(join(tmpdir(), 'diarist-bench-'));
       try {
         const out = join(folder, 'result.json');
-        const args = [script, file.path, '--out', out, '--model', model, '--compute', 'int8', ...settings];
+        const args = [script, file.path, '--out', out, '--model', model, ...settings];
         return await timedPeer(name, peers, args, () =>
           heardIn(JSON.parse(readFileSync(out, 'utf8')) as FasterWhisperResult),
         );
@@ -55,5 +76,10 @@ export function fasterWhisper(beam: number, peers: PeerFolders, threads: number)
 }
 
 function heardIn({ language, segments }: FasterWhisperResult): Heard {
-  return { ...NOTHING_HEARD, language, text: segments.map((segment) => segment.text.trim()).join(' ') };
+  return {
+    ...NOTHING_HEARD,
+    language,
+    text: segments.map((segment) => segment.text.trim()).join(' '),
+    words: segments.flatMap((segment) => segment.words),
+  };
 }

@@ -87,5 +87,6 @@ export function heardIn(transcript: Transcript): Heard {
     text: transcript.text,
     turns: transcript.turns,
     textBySpeaker: new Map([...speakers].map((speaker) => [speaker, textOf(speaker)])),
+    words: transcript.segments.flatMap((segment) => segment.words ?? []),
   };
 }

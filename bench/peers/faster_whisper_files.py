@@ -1,13 +1,14 @@
 """faster-whisper over many files with one model load, for error rates. Prints one JSON line a file:
 {"id", "wall_s", "result": {language, duration, segments:[{start,end,text,words?}]}}. usage: faster_whisper_files.py MODEL < files.json
-files.json: [{"id", "path"}]. Batched mode, int8, voice-activity filter: the peer's fast path."""
+files.json: [{"id", "path"}]. Batched mode, int8 unless --compute says otherwise, voice-activity filter: the peer's fast path."""
 import argparse, json, sys, time
 from faster_whisper import WhisperModel, BatchedInferencePipeline
 a = argparse.ArgumentParser()
 a.add_argument('model'); a.add_argument('--beam', type=int, default=1); a.add_argument('--batch', type=int, default=8)
 a.add_argument('--threads', type=int, default=2); a.add_argument('--words', action='store_true')
+a.add_argument('--compute', default='int8')
 o = a.parse_args()
-model = BatchedInferencePipeline(WhisperModel(o.model, device='cpu', compute_type='int8', cpu_threads=o.threads))
+model = BatchedInferencePipeline(WhisperModel(o.model, device='cpu', compute_type=o.compute, cpu_threads=o.threads))
 for item in json.load(sys.stdin):
     started = time.time()
     segments, info = model.transcribe(item['path'], beam_size=o.beam, batch_size=o.batch, vad_filter=True, word_timestamps=o.words)

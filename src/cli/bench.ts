@@ -48,7 +48,7 @@ export function registerBench(program: Command): void {
     .addOption(new Option('--peers-cache <dir>', 'where the other systems are installed').env('PEERS_CACHE'))
     .option('-o, --output <dir>', 'folder for the results (default: bench/results of the checkout)')
     .option('--label <name>', 'name of this machine (default: its processor)')
-    .option('--sets <list>', 'start, speed, text, speakers, lengths (default: all)')
+    .option('--sets <list>', 'start, speed, text, speakers, words, lengths (default: all)')
     .option('--only <list>', 'contenders to run (default: all that are installed)')
     .option('-m, --model <model>', 'model of ours; the others run Whisper base', 'base')
     .option('--threads <n>', 'threads for everybody', positiveInteger, availableParallelism())
