@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { descendants, isAlive } from './processes.ts';
 import { type RunResult, startDiarist } from './program.ts';
 import { filesBelow } from './scratch-folder.ts';
@@ -15,8 +14,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
   readonly dataDir: string;
-  /** Resolves when the process has ended. */
-  readonly result: Promise<RunResult>;
+  /** What the promise says; rejects at once where the server ends before. */
+  whileItRuns<T>(work: Promise<T>): Promise<T>;
   /** Ends it with SIGTERM and waits; a server that does not end within 20 s is killed and the test fails. */
   stop(): Promise<RunResult>;
   /** `kill -9`, and waits until it is gone. */
@@ -33,37 +32,49 @@ export async function startServer({ dataDir, env = {}, args = [] }: ServerOption
   });
   const { result } = program;
   const pid = program.process.pid!;
-  const late = AbortSignal.timeout(START_MS);
-  const match = await Promise.race([
-    program.sawOnStdout(/listens on (http:\S+)/),
-    once(late, 'abort').then(() => {
-      program.process.kill('SIGKILL');
-      throw new Error(`diarist serve did not listen within ${START_MS / 1000} s.`);
-    }),
-  ]);
+  const timer = setTimeout(() => program.process.kill('SIGKILL'), START_MS);
+  // Rejects when the program ends before it listens, of itself or for being late.
+  const match = await program.sawOnStdout(/listens on (http:\S+)/).finally(() => clearTimeout(timer));
+  let isExpectedToEnd = false;
   const stop = async (): Promise<RunResult> => {
+    isExpectedToEnd = true;
     const family = descendants(pid);
     program.process.kill('SIGTERM');
-    const timer = setTimeout(() => program.process.kill('SIGKILL'), STOP_MS);
+    const patience = setTimeout(() => program.process.kill('SIGKILL'), STOP_MS);
     const end = await result;
-    clearTimeout(timer);
+    clearTimeout(patience);
     if (end.signal === 'SIGKILL') throw new Error(`diarist serve did not end within ${STOP_MS / 1000} s.`);
     const left = family.filter(isAlive);
     if (left.length > 0) throw new Error(`diarist serve left processes behind: ${left.join(', ')}.`);
     return end;
   };
+  const diedEarly = result.then(({ code, signal, stderr }) => {
+    if (isExpectedToEnd) return;
+    const failure = `diarist serve ended by itself with ${code ?? signal}: ${stderr.slice(-3000)}`;
+    // Said at once: what waits for this server may wait for long.
+    console.error(failure);
+    throw new Error(failure);
+  });
+  diedEarly.catch(() => undefined);
   return {
     url: match[1]!,
     pid,
     dataDir,
-    result,
+    whileItRuns: async (work) => {
+      const failed = diedEarly.then(() => {
+        throw new Error('diarist serve was stopped meanwhile.');
+      });
+      return await Promise.race([work, failed]);
+    },
     stop,
     async kill() {
+      isExpectedToEnd = true;
       program.process.kill('SIGKILL');
       await result;
     },
     async [Symbol.asyncDispose]() {
       if (isAlive(pid)) await stop();
+      else await diedEarly;
     },
   };
 }

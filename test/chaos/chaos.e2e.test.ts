@@ -63,9 +63,11 @@ it.skipIf(process.platform !== 'linux')(
 async function subtitlesOf(clips: readonly string[], dataDir: string): Promise<string[]> {
   await using server = await startServer({ dataDir });
   const accepted = await Promise.all(clips.map((clip) => postJob(server.url, clip)));
-  await expect
-    .poll(async () => (await allJobs(server.url)).every(hasEnded), { timeout: TIME_LIMIT_MS, interval: 500 })
-    .toBe(true);
+  await server.whileItRuns(
+    expect
+      .poll(async () => (await allJobs(server.url)).every(hasEnded), { timeout: TIME_LIMIT_MS, interval: 500 })
+      .toBe(true),
+  );
   return await Promise.all(accepted.map(({ id }) => transcriptOf(server.url, id, 'srt')));
 }
 
@@ -79,6 +81,7 @@ class Chaos implements AsyncDisposable {
   kills = 0;
   readonly #random: SeededRandom;
   #server: RunningServer | undefined;
+  #isOver = false;
 
   constructor(scratch: ScratchFolder, random: SeededRandom) {
     this.dataDir = scratch.file('data');
@@ -100,12 +103,13 @@ class Chaos implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
     await this.#server?.[Symbol.asyncDispose]();
   }
 
   /** Posts until an answer comes through, as a client with retries does. */
   async submit(file: string): Promise<void> {
-    for (;;) {
+    while (!this.#isOver) {
       try {
         const { id } = await postJob(this.url, file);
         this.accepted.set(path.basename(file), id);
@@ -138,7 +142,8 @@ class Chaos implements AsyncDisposable {
   }
 
   async settled(): Promise<void> {
-    await expect.poll(() => this.#allEnded(), { timeout: TIME_LIMIT_MS, interval: 500 }).toBe(true);
+    const server = this.#server!;
+    await server.whileItRuns(expect.poll(() => this.#allEnded(), { timeout: TIME_LIMIT_MS, interval: 500 }).toBe(true));
   }
 
   async #allEnded(): Promise<boolean> {
