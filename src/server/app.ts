@@ -20,6 +20,7 @@ import { logRequests } from './request-log.ts';
 import { answerUnknownPaths, RouteTable } from './route-table.ts';
 import type { ApiKeys } from './security/api-keys.ts';
 import { secure } from './security/secure.ts';
+import type { Tracing } from './tracing.ts';
 import type { Dialect, ServerContext, SpeechModels } from './types.ts';
 import { RequestUploads } from './uploads/request-uploads.ts';
 
@@ -36,6 +37,7 @@ export interface AppParts {
   readonly logger: FastifyBaseLogger;
   readonly keys: ApiKeys;
   readonly dialects: readonly Dialect[];
+  readonly tracing?: Tracing;
   /** True once the server was told to stop: it takes no more work. */
   readonly isStopping: () => boolean;
 }
@@ -76,6 +78,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     watchForHangUp(request, reply);
   });
   logRequests(app);
+  parts.tracing?.traceRequests(app);
   await secure(app, parts);
   leaveBodiesToRoutes(app);
   await app.register(multipart, { throwFileSizeLimit: false });

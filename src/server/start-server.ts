@@ -9,6 +9,7 @@ import { ModelSupply } from './model-supply.ts';
 import { ApiKeys } from './security/api-keys.ts';
 import { limitJobs } from './security/limited-jobs.ts';
 import { InstalledSpeechModels } from './speech-models.ts';
+import { openTracing } from './tracing.ts';
 import type { Dialect } from './types.ts';
 
 export interface ServerParts {
@@ -42,15 +43,18 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   const supply = new ModelSupply({
     ...{ store, logger, model: settings.model, preload: settings.preloadModels, fetch: settings.fetchModels },
   });
+  const tracing = await openTracing(environment);
   let stopping = false;
   try {
     refuseOpenDoors(settings, keys);
+    tracing?.traceJobs(parts.jobs);
     const app = await buildApp({
       ...{ config, engines, supply, logger, keys },
       jobs: limitJobs(parts.jobs, (client) => keys.limitsOf(client)),
       models: new InstalledSpeechModels(store, settings.model),
       dialects: parts.dialects ?? DIALECTS,
       isStopping: () => stopping,
+      ...(tracing && { tracing }),
     });
     await supply.start();
     const url = await listen(app, settings.host, settings.port);
@@ -62,21 +66,28 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
       );
     }
     void preload(supply, engines, settings.preloadModels, logger);
+    const close = async (): Promise<void> => {
+      await supply.close();
+      await parts.jobs.close(settings.shutdownSeconds);
+      const cut = setTimeout(() => app.server.closeAllConnections(), LAST_ANSWERS_MS);
+      await app.close();
+      clearTimeout(cut);
+      await engines.close();
+      await tracing?.close();
+      keys[Symbol.dispose]();
+    };
+    let closed: Promise<void> | undefined;
     return {
       url,
-      async close() {
+      close() {
         stopping = true;
-        await supply.close();
-        await parts.jobs.close(settings.shutdownSeconds);
-        const cut = setTimeout(() => app.server.closeAllConnections(), LAST_ANSWERS_MS);
-        await app.close();
-        clearTimeout(cut);
-        await engines.close();
-        keys[Symbol.dispose]();
+        closed ??= close();
+        return closed;
       },
     };
   } catch (error) {
     await supply.close();
+    await tracing?.close();
     keys[Symbol.dispose]();
     throw error;
   }
