@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config/config.ts';
 import type { EngineHostEvent } from '../host/engine-host.ts';
@@ -54,12 +55,14 @@ async function serve(flags: ServeFlags): Promise<void> {
 
 async function start(config: Config): Promise<RunningServer> {
   // The other commands do without all of this, and start faster.
-  const [{ createLogger }, { createEngines }, { jobsOptions, openJobs }, { startServer }] = await Promise.all([
-    import('../server/log.ts'),
-    import('../host/engines.ts'),
-    import('../jobs/open-jobs.ts'),
-    import('../server/start-server.ts'),
-  ]);
+  const [{ createLogger }, { createEngines }, { estimateEngineBytes }, { jobsOptions, openJobs }, { startServer }] =
+    await Promise.all([
+      import('../server/log.ts'),
+      import('../host/engines.ts'),
+      import('../pipeline/engine-memory.ts'),
+      import('../jobs/open-jobs.ts'),
+      import('../server/start-server.ts'),
+    ]);
   const { settings, origins } = config;
   const logger = createLogger({
     // Who runs a server wants to see that it works.
@@ -70,6 +73,8 @@ async function start(config: Config): Promise<RunningServer> {
   for (const note of config.notes) logger.warn(note);
   for (const variable of config.unknownVariables) logger.warn({ variable }, 'a variable is set that nothing reads');
   const engines = createEngines(config, {
+    estimateBytes: (model) =>
+      estimateEngineBytes(model, settings.threads || availableParallelism(), settings.batchSize),
     onEvent: (model, event) => logger[levelOf(event)]({ model, ...event }, 'engine'),
   });
   const jobs = await openJobs(jobsOptions(config, engines));

@@ -10,8 +10,8 @@ export interface EnginesOptions {
   readonly host: Omit<EngineHostOptions, 'onEvent'>;
   /** Engines at once; 0 means as many as the memory limit has room for. */
   readonly maxEngines: number;
-  /** What a model's engine is expected to take before it has ever run here. */
-  readonly estimateBytes?: (model: string) => number;
+  /** What a model's engine is expected to take before it has ever run here; undefined where nobody knows. */
+  readonly estimateBytes?: (model: string) => number | undefined;
   readonly onEvent?: (model: string, event: EngineHostEvent) => void;
 }
 

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { DiaristError } from '../core/errors.ts';
 import type { Precision } from '../engine/asr/graphs/layers.ts';
+import { AUDIO_CONTEXT, type WhisperShape } from '../engine/asr/graphs/shape.ts';
 import { findTokenizerFiles } from '../engine/asr/tokenizer.ts';
 import { WHISPER_GRAPH_VERSION, type WhisperBundle, writeWhisperGraphs } from '../engine/asr/whisper.ts';
 import { EMBEDDING_GRAPH_VERSION, writeEmbeddingGraph } from '../engine/diarization/embedding-graph.ts';
@@ -13,16 +14,12 @@ import { openWeights } from '../models/open-weights.ts';
 import type { ModelStore } from '../models/store.ts';
 import type { ResolvedModel } from '../models/types.ts';
 import { openWhisperCheckpoint } from '../models/whisper-checkpoint.ts';
+import { DEFAULT_CAPACITY, planWorkers } from './engine-memory.ts';
 import type { ComputeType, EngineSettings } from './types.ts';
 import type { WorkerSetup } from './worker/protocol.ts';
 
 export const SEGMENTATION_MODEL = 'segmentation-3.0';
 export const EMBEDDING_MODEL = 'campplus';
-
-/** More workers than this gain little and cost a set of models each. */
-const MAX_WORKERS = 4;
-/** Windows decoded together by a worker: more cost memory for cross-attention, fewer read the weights more often. */
-const DEFAULT_CAPACITY = 6;
 
 export interface EnginePlan {
   readonly workers: number;
@@ -43,17 +40,22 @@ export async function planEngine(settings: EngineSettings, store: ModelStore, pr
   const bundle = whisperBundle(settings, whisper, provider);
   const segmentationGraph = modelGraph(settings.cacheDir, segmentation, GRAPH_VERSION, writeSegmentationGraph);
   const threads = settings.threads > 0 ? settings.threads : availableParallelism();
-  const workers = provider === 'cpu' ? workerCount(threads) : 1;
+  // More windows at once cost memory for cross-attention, fewer read the weights more often.
+  const capacity = settings.batchSize > 0 ? settings.batchSize : DEFAULT_CAPACITY;
+  const plan =
+    provider === 'cpu'
+      ? planWorkers(threads, bytesOf(bundle.folder) + capacity * windowBytes(bundle.shape))
+      : { workers: 1, threadsEach: threads };
   return {
-    workers,
+    workers: plan.workers,
     setup: {
       whisper: bundle,
       segmentation: segmentationGraph,
       provider,
-      threads: Math.max(1, Math.floor(threads / workers)),
+      threads: plan.threadsEach,
       allThreads: threads,
       arena: false,
-      capacity: settings.batchSize > 0 ? settings.batchSize : DEFAULT_CAPACITY,
+      capacity,
     },
     // Graphs lie in folders that are named by their version and their weights.
     identity: [basename(bundle.folder), basename(dirname(segmentationGraph)), EMBEDDING_GRAPH_VERSION, provider].join(
@@ -84,10 +86,14 @@ function choosePrecision(computeType: ComputeType, provider: Provider): Precisio
   return computeType;
 }
 
-/** One thread a worker up to the limit: two one-thread workers beat one of two threads (measured: 8.6 s against 11.5 s). */
-function workerCount(threads: number): number {
-  const byMemory = Math.max(1, Math.floor(totalmem() / 2 ** 30));
-  return Math.max(1, Math.min(threads, MAX_WORKERS, byMemory));
+/** Keys and values of cross-attention that a window waits with for its text, in float32. */
+function windowBytes({ decoderLayers, width }: WhisperShape): number {
+  return decoderLayers * 2 * AUDIO_CONTEXT * width * 4;
+}
+
+/** Size of the files of a folder: what its weights take once they are loaded. */
+function bytesOf(folder: string): number {
+  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 }
 
 function whisperBundle(settings: EngineSettings, model: ResolvedModel, provider: Provider): WhisperBundle {

@@ -5,7 +5,15 @@ import { speakerLabel } from '../engine/diarization/turns.ts';
 import type { Speaker, Turn } from '../transcript/types.ts';
 import type { KnownSpeaker } from './types.ts';
 
-export const SAME_VOICE_SIMILARITY = 0.5;
+/**
+ * Least cosine of a known voice and a speaker of a recording that makes them one. Measured on 19 voices (LibriSpeech,
+ * LJSpeech, LibriVox, two Dutch and German corpora, AMI), references of 2 to 10 s against all other speech of a voice:
+ * of 4,850 pairs of different voices none reached it (the most alike: 0.51, two women reading German, 99.9 % below 0.48);
+ * of 287 pairs of one voice two fell short, both with references of 3 s or less, the median being 0.76 with 2 s, 0.87 with
+ * 5 s and 0.90 with 10 s. Speakers within one recording room only: another microphone brings a voice nearer to the
+ * threshold, never a stranger above it.
+ */
+export const SAME_VOICE_SIMILARITY = 0.55;
 
 interface Match {
   readonly label: string;
