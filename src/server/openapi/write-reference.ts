@@ -15,6 +15,11 @@ await app.register(scalar, {
     pageTitle: 'Diarist API',
     telemetry: false,
     withDefaultFonts: false,
+    // They lead to a service elsewhere; this page is for people who keep to themselves.
+    showDeveloperTools: 'never',
+    hideClientButton: true,
+    agent: { disabled: true },
+    mcp: { disabled: true },
   },
 });
 keep(script, (await app.inject('/docs/js/scalar.js')).payload);
