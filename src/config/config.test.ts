@@ -1,6 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DiaristError } from '../core/errors.ts';
 import { loadConfig } from './config.ts';
 import { SETTINGS } from './settings.ts';
@@ -82,6 +84,84 @@ describe('loadConfig', () => {
     });
     expect(config.environment.HF_TOKEN).toBe('secret');
     expect(config.unknownVariables).toEqual(['DIARIST_CAHCE']);
+  });
+});
+
+describe('the configuration file', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'diarist-config-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const file = (text: string): string => {
+    writeFileSync(join(folder, 'diarist.yaml'), text);
+    return join(folder, 'diarist.yaml');
+  };
+
+  it('stands below variables and flags, and takes numbers, switches and lists', () => {
+    const path = file(
+      'port: 9100\nmodel: tiny\nqueue_limit: 7\nopen_docs: no\npreload_models: [a, b]\ncors_origins: []\nhost:\n',
+    );
+    const config = loadConfig({
+      environment: { DIARIST_CONFIG: path, DIARIST_MODEL: 'small' },
+      flags: { queueLimit: '9' },
+      machine: linux,
+    });
+    expect(config.settings).toMatchObject({
+      ...{ port: 9100, model: 'small', queueLimit: 9, openDocs: false, preloadModels: ['a', 'b'], corsOrigins: [] },
+      host: '127.0.0.1',
+    });
+    expect(config.origins).toMatchObject({ port: 'file', model: 'environment', queueLimit: 'flag', host: 'default' });
+    expect(config.sources.port).toBe(`port in ${path}`);
+  });
+
+  it('is refused in one sentence where it is wrong', () => {
+    const message = (text: string): string => failure(() => loadConfig({ environment: {}, file: file(text) })).message;
+    expect(message('quque_limit: 3')).toContain('unknown setting "quque_limit": did you mean queue_limit?');
+    expect(message('port: many')).toMatch(
+      /^port in .*diarist.yaml must be a whole number from 0 to 65535, not "many"\.$/,
+    );
+    expect(message('port: {a: 1}')).toContain('must be a single value or a list');
+    expect(message('- port')).toContain('must be a mapping');
+    expect(message('port: "')).toContain('cannot be read');
+    expect(failure(() => loadConfig({ environment: {}, file: '/not/there.yaml' })).message).toContain('is not there');
+  });
+});
+
+describe('variables of the reference services', () => {
+  const reference = {
+    ...{
+      WHISPER_MODEL: 'large-v3',
+      DEVICE: 'cuda',
+      COMPUTE_TYPE: 'float16',
+      BATCH_SIZE: '16',
+      MAX_FILE_SIZE_MB: '1000',
+    },
+    ...{ PRELOAD_MODEL: 'large-v3', MODEL_IDLE_TIMEOUT: '0', CACHE_DIR: '/.cache' },
+  };
+
+  it('set up the server, and tell where they mean something else', () => {
+    const config = loadConfig({ environment: reference, server: true, machine: linux });
+    expect(config.settings).toMatchObject({
+      ...{ model: 'large-v3', device: 'auto', computeType: 'auto', batchSize: 16, maxUploadBytes: 1000 * 2 ** 20 },
+      ...{ preloadModels: ['large-v3'], idleSeconds: 2147483, cacheDir: '/.cache' },
+    });
+    expect(config.sources).toMatchObject({ model: 'WHISPER_MODEL', computeType: 'COMPUTE_TYPE' });
+    expect(config.notes).toHaveLength(2);
+  });
+
+  it('stand below our own, mean nothing to other commands, and never stop the start', () => {
+    expect(loadConfig({ environment: reference, machine: linux }).settings.model).toBe('base');
+    const own = { ...reference, DIARIST_MODEL: 'tiny', BATCH_SIZE: 'lots', PRELOAD_MODEL: '' };
+    const config = loadConfig({ environment: own, server: true, machine: linux });
+    expect(config.settings).toMatchObject({ model: 'tiny', batchSize: 0, preloadModels: [] });
+    expect(config.notes.join(' ')).toContain('BATCH_SIZE is passed over: it must be a whole number from 0 to 256');
+  });
+
+  it('make the preloaded model the default one where no other is named', () => {
+    const config = loadConfig({ environment: { PRELOAD_MODEL: 'medium' }, server: true, machine: linux });
+    expect(config.settings).toMatchObject({ model: 'medium', preloadModels: ['medium'] });
   });
 });
 

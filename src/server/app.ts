@@ -51,6 +51,7 @@ const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 /** The HTTP app with every route, ready to listen. */
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { settings } = parts.config;
+  const uploadTimeoutMs = Math.round(settings.uploadTimeoutSeconds * 1000);
   const app: FastifyInstance = fastify({
     loggerInstance: parts.logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -58,9 +59,12 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
-    requestTimeout: Math.round(settings.uploadTimeoutSeconds * 1000),
+    requestTimeout: uploadTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: settings.maxHeaderBytes },
+    http: {
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, uploadTimeoutMs || HEADERS_TIMEOUT_MS),
+      maxHeaderSize: settings.maxHeaderBytes,
+    },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     clientErrorHandler: answerMalformed,
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
@@ -98,7 +102,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     answers: new JobAnswers(parts.jobs),
   };
   const registerRoutes = async (target: FastifyInstance): Promise<void> => {
-    registerOperations(target, { ...parts, metrics, openMetrics: settings.openMetrics });
+    registerOperations(target, { ...parts, metrics, device: settings.device, openMetrics: settings.openMetrics });
     for (const dialect of parts.dialects) await target.register(async (scope) => dialect(scope, context));
   };
   await registerRoutes(app);

@@ -12,6 +12,8 @@ export interface OperationsParts {
   readonly engines: Engines;
   readonly supply: ModelSupply;
   readonly metrics: Metrics;
+  /** Where inference is to run, as long as no engine has said where it does. */
+  readonly device: string;
   /** `/metrics` needs no key. */
   readonly openMetrics: boolean;
   /** True once the server was told to stop. */
@@ -21,7 +23,9 @@ export interface OperationsParts {
 const healthSchema = z
   .object({
     status: z.literal('healthy'),
-    device: z.string().meta({ description: 'Where inference runs; "auto" until an engine has started.' }),
+    device: z
+      .string()
+      .meta({ description: 'Where inference runs; before an engine has started, as it is set: perhaps auto.' }),
     loaded_models: z.array(z.string()).meta({ description: 'Models whose engine runs; others start when asked for.' }),
     diarizer_loaded: z.boolean().meta({ description: 'The models that tell speakers apart are on this machine.' }),
     ready: z.boolean().meta({ description: 'As /readyz says.' }),
@@ -75,7 +79,7 @@ export function registerOperations(app: FastifyInstance, parts: OperationsParts)
       const running = engines.status();
       return {
         status: 'healthy',
-        device: running.find((engine) => engine.device !== undefined)?.device ?? 'auto',
+        device: running.find((engine) => engine.device !== undefined)?.device ?? parts.device,
         loaded_models: running.filter((engine) => engine.state === 'ready').map((engine) => engine.model),
         diarizer_loaded: supply.hasDiarization(),
         ready: isReady(),
