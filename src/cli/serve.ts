@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config/config.ts';
 import type { EngineHostEvent } from '../host/engine-host.ts';
 import type { RunningServer } from '../server/start-server.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { listenForInterruption } from './interruption.ts';
 
 interface ServeFlags {
@@ -29,7 +30,7 @@ export function registerServe(program: Command): void {
     .option('-m, --model <model>', 'model of requests that name none (default: base)')
     .option('--device <device>', 'where inference runs: auto, cpu, cuda, webgpu, coreml')
     .option('--compute-type <type>', 'number format of inference: auto, int8, float32, float16')
-    .option('--threads <n>', 'inference threads (0: as many as there are physical cores)')
+    .option('--threads <n>', 'inference threads (0: as many as there are logical processors)')
     .option('--batch-size <n>', 'chunks decoded together (0: the engine chooses)')
     .action(serve);
 }
@@ -75,7 +76,10 @@ async function start(config: Config): Promise<RunningServer> {
   const engines = createEngines(config, {
     estimateBytes: (model) =>
       estimateEngineBytes(model, settings.threads || availableParallelism(), settings.batchSize),
-    onEvent: (model, event) => logger[levelOf(event)]({ model, ...event }, 'engine'),
+    onEvent: (model, event) => {
+      logger[levelOf(event)]({ model, ...event }, 'engine');
+      if (event.kind === 'ended' && event.expected) setImmediate(collectGarbage);
+    },
   });
   const jobs = await openJobs(jobsOptions(config, engines));
   try {
