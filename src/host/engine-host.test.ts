@@ -146,6 +146,36 @@ describe('EngineHost', () => {
     expect(events.filter((event) => event.kind === 'retrying')).toHaveLength(1);
   });
 
+  it('tells each part once, in order, though a crashed engine tells them again', async () => {
+    const host = openHost();
+    const parts: string[] = [];
+    await host.transcribe(request(`parts-crash-parts:${join(folder, 'crashed')}`), {
+      onPart: ({ text }) => parts.push(text),
+    });
+    expect(parts).toEqual(['part 0', 'part 1', 'part 2', 'part 3']);
+    expect(starts()).toBe(2);
+  });
+
+  it('tries again where the inference threads of the engine died', async () => {
+    const host = openHost();
+    await servedBy(host, `threads-die-once:${join(folder, 'died')}`);
+    expect(starts()).toBe(2);
+    expect(events.filter((event) => event.kind === 'ended')).toMatchObject([
+      { how: 'exit code 70', expected: false, lastWords: 'An inference thread failed.' },
+    ]);
+  });
+
+  it('asks for languages and voices, and hands on why there are none', async () => {
+    const host = openHost();
+    const ask = (path: string) => ({ id: path, path });
+    expect(await host.detectLanguage(ask('talk'))).toEqual({ language: 'de', probability: 0.75 });
+    expect(await host.detectLanguage(ask('silence'))).toBeNull();
+    expect(await codeOf(host.detectLanguage(ask('fail')))).toBe('input_empty');
+    expect(await host.embedVoice(ask('talk'))).toEqual([0.6, 0.8]);
+    expect(await codeOf(host.embedVoice(ask('silence')))).toBe('no_speech');
+    expect(starts()).toBe(1);
+  });
+
   it('survives kill -9 of its engine', async () => {
     const host = openHost();
     const { context, seen } = firstProgress();

@@ -7,7 +7,7 @@ import { ffmpeg } from '../audio/test-clips.ts';
 import type { Transcript } from '../transcript/types.ts';
 import { starterModels } from './fixtures/starter-models.ts';
 import { createTranscriber } from './transcriber.ts';
-import type { Progress, RunContext, TranscribeOptions, Transcriber } from './types.ts';
+import type { Progress, RunContext, TranscribeOptions, Transcriber, TranscriptPart } from './types.ts';
 
 const TEXTS = {
   en: 'Good morning. The weather is fine today, and the train leaves at seven. We will take a long walk by the river.',
@@ -135,6 +135,52 @@ describe.skipIf(cacheDir === undefined)('recordings', { timeout: 240_000 }, () =
     starts(together).forEach((start, index) => {
       expect(Math.abs(start - alike[index]!)).toBeLessThan(0.1);
     });
+  });
+
+  it('tell their language and their voice without a transcript, and that nobody speaks', async () => {
+    const ask = (name: string) => ({ id: name, path: file(name) });
+    const [en, de] = await Promise.all([engine.detectLanguage(ask('long.wav')), engine.detectLanguage(ask('de.wav'))]);
+    expect([en?.language, de?.language]).toEqual(['en', 'de']);
+    expect(de!.probability).toBeGreaterThan(0.5);
+    expect(await engine.detectLanguage(ask('silence.wav'))).toBeNull();
+    const voice = await engine.embedVoice(ask('en.wav'));
+    expect(Math.hypot(...voice)).toBeCloseTo(1, 6);
+    await expect(engine.embedVoice(ask('silence.wav'))).rejects.toMatchObject({ code: 'no_speech' });
+    expect(spooled()).toEqual([]);
+  });
+
+  it('have parts that join to the whole, in order', async () => {
+    const parts: TranscriptPart[] = [];
+    const { text, language } = await transcribe('long.wav', {}, { onPart: (part) => parts.push(part) });
+    expect(parts.length).toBeGreaterThan(1);
+    expect(parts.map(({ index }) => index)).toEqual(parts.map((_, index) => index));
+    expect(parts.map((part) => part.text).join(' ')).toBe(text);
+    expect(parts.every((part) => part.language === language)).toBe(true);
+    expect(parts.every(({ words, start, end }) => words.every((word) => word.start >= start && word.end <= end))).toBe(
+      true,
+    );
+  });
+
+  it('come to an end where there is one slot for all their chunks, though each wants to hear three for its language', async () => {
+    const narrow = await createTranscriber({
+      model: 'base',
+      device: 'cpu',
+      computeType: 'auto',
+      threads: 1,
+      batchSize: 1,
+      cacheDir: cacheDir!,
+      dataDir,
+    });
+    try {
+      const run = (id: string) =>
+        narrow.transcribe({ id, path: file('long.wav'), options: { ...OPTIONS, words: false } });
+      const wide = await transcribe('long.wav', { words: false });
+      const [first, second] = await Promise.all([run('first'), run('second')]);
+      expect([first.text, second.text]).toEqual([wide.text, wide.text]);
+      expect(first.languageProbability).toBeCloseTo(wide.languageProbability!, 2);
+    } finally {
+      await narrow.close();
+    }
   });
 
   it.each(['decode', 'segment', 'transcribe'] as const)('can be cancelled while they %s', async (stage) => {
