@@ -15,7 +15,7 @@ export interface MissingModel {
 }
 
 export interface ModelSupplyOptions {
-  readonly store: ModelStore;
+  readonly store: Pick<ModelStore, 'find' | 'ensure'>;
   /** The recognition model that requests get unless they name another. */
   readonly model: string;
   /** More models to have before the server is ready. */
