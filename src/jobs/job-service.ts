@@ -14,6 +14,7 @@ import type { JobRows, StoredJob } from './store/job-rows.ts';
 import type { WebhookRows } from './store/webhook-rows.ts';
 import { type Admission, scheduledJob } from './submission.ts';
 import type {
+  AdmissionOptions,
   Delivery,
   Job,
   JobChange,
@@ -65,8 +66,8 @@ export class JobService implements Jobs {
     return this.#parts.folders.uploads;
   }
 
-  async submit(submission: Submission, admission: { readonly wait?: boolean } = {}): Promise<Submitted> {
-    return await this.#parts.admission.submit(submission, admission.wait ?? false, () => this.#assertOpen());
+  async submit(submission: Submission, options: AdmissionOptions = {}): Promise<Submitted> {
+    return await this.#parts.admission.submit(submission, options, () => this.#assertOpen());
   }
 
   get(id: string, client?: string): Job | undefined {

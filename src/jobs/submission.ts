@@ -12,7 +12,7 @@ import type { Scheduler } from './scheduling/scheduler.ts';
 import type { JobDatabase } from './store/database.ts';
 import type { JobRows, NewJob, StoredJob } from './store/job-rows.ts';
 import type { WebhookRows } from './store/webhook-rows.ts';
-import type { JobOptions, Priority, SpooledFile, Submission, Submitted, Webhook } from './types.ts';
+import type { AdmissionOptions, JobOptions, Priority, SpooledFile, Submission, Submitted, Webhook } from './types.ts';
 import { isWebhookSecret } from './webhooks/webhook-secret.ts';
 
 /** Callers who wait are accepted beyond the limit of the queue, up to so many times the limit: memory has an end. */
@@ -47,7 +47,11 @@ export class Admission {
   }
 
   /** See `Jobs.submit`; `assertOpen` throws where the jobs are closing. Whatever happens, the file is gone from its place afterwards. */
-  async submit(submission: Submission, wait: boolean, assertOpen: () => void): Promise<Submitted> {
+  async submit(
+    submission: Submission,
+    { wait = false, admit }: AdmissionOptions,
+    assertOpen: () => void,
+  ): Promise<Submitted> {
     const { file } = submission;
     try {
       assertOpen();
@@ -58,13 +62,12 @@ export class Admission {
       const known = this.#join(submission, key);
       if (known) return known;
       this.#assertRoom(wait);
-      if (file) {
-        await syncToDisk(file.path);
-        assertOpen();
-        // The same may have been accepted while the disk was written.
-        const meanwhile = this.#join(submission, key);
-        if (meanwhile) return meanwhile;
-      }
+      using _admitted = await admit?.();
+      if (file) await syncToDisk(file.path);
+      assertOpen();
+      // The same may have been accepted while this one waited and the disk was written.
+      const meanwhile = this.#join(submission, key);
+      if (meanwhile) return meanwhile;
       return { job: this.#accept(submission, key).job, as: 'new' };
     } finally {
       if (file) await rm(file.path, { force: true });

@@ -105,6 +105,16 @@ export interface JobFilter {
   readonly limit: number;
 }
 
+export interface AdmissionOptions {
+  /** Accept the job beyond the limit of the queue. */
+  readonly wait?: boolean;
+  /**
+   * Asked before a new job is made, and not where the submission joins one: what it throws is thrown, and what it returns
+   * is disposed of when the job is a row.
+   */
+  readonly admit?: () => Promise<Disposable>;
+}
+
 export interface Submitted {
   readonly job: Job;
   /** `joined`: the same bytes and options run already; `stored`: their result is there. */
@@ -162,7 +172,7 @@ export interface Jobs {
    * Accepts a job. Throws `queue_full` where the queue is full and `wait` is not set; with it the job is accepted beyond
    * the limit, because its caller waits (`/asr`). The file is gone from its place in any case.
    */
-  submit(submission: Submission, admission?: { readonly wait?: boolean }): Promise<Submitted>;
+  submit(submission: Submission, admission?: AdmissionOptions): Promise<Submitted>;
   get(id: string, client?: string): Job | undefined;
   list(filter: JobFilter): { readonly jobs: readonly Job[]; readonly next?: string };
   /** Transcript of a succeeded job. */

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { DiaristError } from '../../core/errors.ts';
 import type { Jobs, Submission, Submitted } from '../../jobs/types.ts';
 import type { KeyLimits } from './api-keys.ts';
@@ -15,14 +14,9 @@ export function limitJobs(jobs: Jobs, limitsOf: (client: string) => KeyLimits): 
     return turns.take(client, limits.concurrentJobs ?? Number.POSITIVE_INFINITY, wait);
   };
   return withMethods(jobs, {
-    async submit(submission: Submission, admission = {}) {
-      try {
-        using _turn = await admit(submission.client, admission.wait === true);
-        return await jobs.submit(submission, admission);
-      } finally {
-        // The jobs own the file, whether they take it or not.
-        if (submission.file !== undefined) await rm(submission.file.path, { force: true });
-      }
+    submit(submission: Submission, admission = {}) {
+      // What joins a job costs nothing: a retry within the limits of its own job would be turned away otherwise.
+      return jobs.submit(submission, { ...admission, admit: () => admit(submission.client, admission.wait === true) });
     },
     async rerun(id, options, client): Promise<Submitted | undefined> {
       if (client === undefined || jobs.get(id, client) === undefined) return jobs.rerun(id, options, client);

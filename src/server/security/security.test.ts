@@ -116,6 +116,15 @@ describe('limits of a key', () => {
     expect(most).toBe(1);
     expect((await first).status).toBe(200);
   });
+
+  it('are not for a retry, which joins the job that uses them up', async () => {
+    const { key } = makeKey({ concurrentJobs: 1, audioSecondsPerDay: 1 });
+    const first = transcribe(key, 'SAY one two three four five\nSLOW 300');
+    await expect.poll(() => server.jobs.counts().running).toBe(1);
+    const again = await transcribe(key, 'SAY one two three four five\nSLOW 300');
+    expect(again.status).toBe(200);
+    expect(again.headers.get('x-diarist-job')).toBe((await first).headers.get('x-diarist-job'));
+  });
 });
 
 describe('RequestRates', () => {
