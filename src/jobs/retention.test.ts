@@ -23,6 +23,14 @@ it('keeps recordings and results as long as it is told, and removes them when th
   expect(readdirSync(join(bench.dataDir, 'jobs')).filter((name) => name.startsWith('job_'))).toEqual([id]);
 });
 
+it('removes all whose time is over at once, however many they are', async () => {
+  await using bench = await JobBench.open({ keepResultsSeconds: 0.001, keepUploadsSeconds: 0 });
+  const ids = await Promise.all(Array.from({ length: 130 }, (_, index) => bench.submit({ text: `t${index}` })));
+  await Promise.all(ids.map((id) => bench.jobs.wait(id)));
+  await bench.reopen();
+  expect(bench.jobs.list({ limit: 200 }).jobs).toEqual([]);
+});
+
 it('accepts a small job within milliseconds', async () => {
   await using bench = await JobBench.open({ maxRunningJobs: 1 });
   await bench.submit({ text: 'a', hangsAt: 0 });

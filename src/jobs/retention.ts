@@ -14,6 +14,7 @@ export class RetentionSweeper {
   readonly #remove: (stored: StoredJob) => Promise<void>;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
+  #stopped = false;
 
   /** `remove` deletes one job that has ended. */
   constructor(database: JobDatabase, rows: JobRows, folders: JobFolders, remove: (stored: StoredJob) => Promise<void>) {
@@ -32,6 +33,7 @@ export class RetentionSweeper {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#timer);
     await this.#sweeping?.catch(() => {});
   }
@@ -52,10 +54,26 @@ export class RetentionSweeper {
 
   async #sweepOnce(): Promise<void> {
     const now = Date.now();
-    for (const stored of this.#rows.expiredUploads(now)) await this.removeRecording(stored);
-    const expired = this.#rows.expired(now);
-    for (const stored of expired) await this.#remove(stored);
+    // Until none is left: a busy server ends more jobs in a minute than are read at once.
+    await this.#forAll(
+      () => this.#rows.expiredUploads(now),
+      (stored) => this.removeRecording(stored),
+    );
+    const removed = await this.#forAll(() => this.#rows.expired(now), this.#remove);
     this.#rows.forgetUsage(now - KEEP_USAGE_MS);
-    if (expired.length > 0) this.#database.scrub();
+    if (removed > 0) this.#database.scrub();
+  }
+
+  /** Returns how many there were. */
+  async #forAll(next: () => readonly StoredJob[], remove: (stored: StoredJob) => Promise<void>): Promise<number> {
+    let removed = 0;
+    for (let due = next(); due.length > 0; due = next()) {
+      for (const stored of due) {
+        if (this.#stopped) return removed;
+        await remove(stored);
+        removed++;
+      }
+    }
+    return removed;
   }
 }
