@@ -122,7 +122,8 @@ export const SETTINGS = {
   }),
   maxRunningJobs: setting({
     variable: 'DIARIST_MAX_RUNNING',
-    meaning: 'jobs that run at once and share the engine; at most 4 of them are long',
+    meaning:
+      'jobs that run at once and share the engine; at most 4 of them are long, and a quarter is for dictations alone',
     kind: wholeNumber(1, 256),
     fallback: () => 16,
   }),

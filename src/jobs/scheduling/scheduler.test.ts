@@ -46,13 +46,23 @@ afterEach(() => {
 
 describe('the scheduler', () => {
   it('runs as many as it may, and no more than four long ones', async () => {
-    const rig = new Rig(6);
+    const rig = new Rig(8);
     const long = Array.from({ length: 5 }, (_, index) => job({ audioSeconds: 7200, client: `c${index}` }));
     const short = Array.from({ length: 3 }, (_, index) => job({ client: `s${index}` }));
     await rig.add(...long, ...short);
     expect(rig.scheduler.running).toBe(6);
     expect(rig.started.filter((id) => long.some((one) => one.id === id))).toHaveLength(4);
     expect(rig.scheduler.queued).toBe(2);
+  });
+
+  it('keeps places for dictations that recordings cannot fill', async () => {
+    const rig = new Rig(4);
+    await rig.add(...Array.from({ length: 8 }, () => job({ audioSeconds: 500 })));
+    expect(rig.scheduler.running).toBe(3);
+    const dictation = job({ priority: 'interactive', audioSeconds: 3 });
+    await rig.add(dictation);
+    expect(rig.started.at(-1)).toBe(dictation.id);
+    expect(rig.scheduler.running).toBe(4);
   });
 
   it('puts a dictation of another client before a backlog', async () => {

@@ -11,6 +11,12 @@ const WEIGHT: Readonly<Record<Priority, number>> = { interactive: 16, normal: 4,
 const LONG_SECONDS: Seconds = 600;
 const MAX_LONG_RUNNING = 4;
 
+/**
+ * Share of the places that only dictations take: with all of them held by recordings of minutes, which share the engine and
+ * end together, a dictation would wait for those before its first chunk has its turn.
+ */
+const INTERACTIVE_SHARE = 0.25;
+
 /** After so long without room for its model, nothing else is started until there is room. */
 const MAX_WAIT_FOR_ROOM_MS = 60_000;
 /** Engines end on their own time; nobody tells when there is room again. */
@@ -40,6 +46,10 @@ interface Running {
   /** Share of the recording that is done. */
   progress: number;
   alone: boolean;
+}
+
+function isInteractive({ job }: Item): boolean {
+  return job.priority === 'interactive';
 }
 
 /** Name of the flow of a job, here and among the chunks in the engine. */
@@ -188,8 +198,13 @@ export class Scheduler {
     const alone = this.#queue.heads().find((item) => item.job.aloneUntil !== undefined);
     // While one waits to run alone, nothing is started, so that its turn comes.
     if (alone) return this.#running.size === 0 ? alone : undefined;
-    const longRunning = [...this.#running.values()].filter(({ audioSeconds }) => audioSeconds >= LONG_SECONDS).length;
-    const mayTakeTurn = (item: Item) => item.costSeconds < LONG_SECONDS || longRunning < MAX_LONG_RUNNING;
+    const running = [...this.#running.values()];
+    const longRunning = running.filter(({ audioSeconds }) => audioSeconds >= LONG_SECONDS).length;
+    const recordings = running.filter(({ item }) => !isInteractive(item)).length;
+    const places = this.#maxRunning - Math.floor(this.#maxRunning * INTERACTIVE_SHARE);
+    const mayTakeTurn = (item: Item) =>
+      isInteractive(item) ||
+      (recordings < places && (item.costSeconds < LONG_SECONDS || longRunning < MAX_LONG_RUNNING));
     const patient = this.#withoutRoomForLong();
     const mayStart = (item: Item) =>
       mayTakeTurn(item) && (!patient || item.job.model === patient.job.model) && this.#hasRoom(item);
