@@ -19,6 +19,8 @@ export interface UploadLimits {
 
 /** Most files that one request may bring: a recording and a few that belong to it. */
 const MAX_FILES = 8;
+/** Text is held in memory: so many of the longest fields may come together. A few voices as data URLs fit. */
+const MAX_LONG_FIELDS = 8;
 const MAX_FIELD_NAME_BYTES = 200;
 const MAX_PART_HEADERS = 32;
 /** Base64 makes four letters of three bytes; line breaks with their escapes are a few more. */
@@ -76,6 +78,7 @@ export class RequestUploads implements Uploads {
         headerPairs: MAX_PART_HEADERS,
       },
     });
+    let textBytes = 0;
     for await (const part of parts) {
       if (part.type === 'file') {
         const file = await this.#save(part.file, part.filename ?? part.fieldname);
@@ -89,7 +92,10 @@ export class RequestUploads implements Uploads {
         throw fieldTooLong(part.fieldname, maxFieldBytes);
       } else {
         // The plugin parses parts that call themselves JSON; a field is text here.
-        form.addField(part.fieldname, typeof part.value === 'string' ? part.value : JSON.stringify(part.value));
+        const value = typeof part.value === 'string' ? part.value : JSON.stringify(part.value);
+        textBytes += Buffer.byteLength(value);
+        if (textBytes > MAX_LONG_FIELDS * maxFieldBytes) throw tooMuchText(MAX_LONG_FIELDS * maxFieldBytes);
+        form.addField(part.fieldname, value);
       }
     }
   }
@@ -101,7 +107,11 @@ export class RequestUploads implements Uploads {
     const { text, files } = await splitLongStrings(request.raw, {
       maxTextBytes: maxFieldBytes,
       save: (source) => writeToDisk(source, 'string', { folder, maxBytes: maxFileBytes * MOST_BASE64_GROWTH }),
-      onFile: (placeholder, file) => strings.addFile(placeholder, file),
+      onFile: (placeholder, file) => {
+        strings.addFile(placeholder, file);
+        // The recording is one of them.
+        if (strings.files.size > 1 + MAX_LONG_FIELDS) throw tooMuchText(MAX_LONG_FIELDS * maxFieldBytes);
+      },
     });
     const body = parseJson(text);
     const read = options.json?.(body) ?? { fields: plainFields(body) };
@@ -131,6 +141,13 @@ export class RequestUploads implements Uploads {
 
 function fieldTooLong(name: string, maxBytes: number): DiaristError {
   return new DiaristError('input_too_large', `${name} is longer than ${maxBytes} bytes: shorten it.`, { param: name });
+}
+
+function tooMuchText(maxBytes: number): DiaristError {
+  return new DiaristError(
+    'input_too_large',
+    `The fields hold more than ${maxBytes} bytes of text together: send fewer or shorter ones.`,
+  );
 }
 
 function mediaType(header: string | undefined): string {

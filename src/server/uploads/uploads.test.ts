@@ -127,6 +127,12 @@ describe('uploads', () => {
     const many = new FormData();
     for (let index = 0; index < 30; index++) many.append(`f${index}`, '1');
     expect((await post(many)).status).toBe(413);
+    const long = new FormData();
+    for (let index = 0; index < 9; index++) long.append(`f${index}`, 'x'.repeat(599_000));
+    expect(await post(long)).toMatchObject({
+      status: 413,
+      body: { error: { message: expect.stringContaining('bytes of text together') } },
+    });
   });
 
   it('reads chunked bodies from clients that wait for 100 Continue', async () => {
@@ -200,6 +206,8 @@ describe('JSON bodies', () => {
     const large = await post(JSON.stringify({ audio: 'A'.repeat(4 * MAX_FILE_BYTES) }), '', json);
     expect(large).toMatchObject({ status: 413 });
     expect(await post(`{"audio": "${'A'.repeat(400_000)}`, '', json)).toMatchObject({ status: 400 });
+    const many = Array.from({ length: 20 }, () => 'A'.repeat(300_000));
+    expect(await post(JSON.stringify({ many }), '', json)).toMatchObject({ status: 413 });
     expect(await post(`[${'1,'.repeat(500_000)}1]`, '', json)).toMatchObject({ status: 413 });
   });
 });
