@@ -105,9 +105,18 @@ export class ApiKeys implements Disposable {
     if (!timingSafeEqual(sha256(key), expected) || row === undefined) return undefined;
     const found = toApiKey(row);
     if (found.revokedAt !== undefined) return undefined;
-    const now = Date.now();
-    if (now - (found.lastUsedAt ?? 0) > LAST_USED_STEP_MS) this.#used.run(now, found.id);
+    this.#noteUse(found);
     return found;
+  }
+
+  #noteUse({ id, lastUsedAt = 0 }: ApiKey): void {
+    const now = Date.now();
+    if (now - lastUsedAt <= LAST_USED_STEP_MS) return;
+    try {
+      this.#used.run(now, id);
+    } catch {
+      // A full disk is no reason to turn away a key that is right.
+    }
   }
 
   /** Limits of a client; none where it has no key. */

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from '../fixtures/test-server.ts';
@@ -72,6 +74,14 @@ describe('API keys', () => {
     const status = async (key: string): Promise<number> =>
       (await fetch(`${server.url}/api/jobs/${job}`, { headers: { 'x-api-key': key } })).status;
     expect([await status(ana), await status(ben)]).toEqual([200, 404]);
+  });
+
+  it('lets a key in whose use cannot be noted, as on a full disk', async () => {
+    const { key } = makeKey();
+    using database = new DatabaseSync(join(server.dataDir, 'keys.sqlite'));
+    database.exec(`CREATE TRIGGER full BEFORE UPDATE ON keys BEGIN SELECT raise(FAIL, 'full'); END`);
+    expect((await transcribe(key)).status).toBe(200);
+    expect(keys.list()[0]?.lastUsedAt).toBeUndefined();
   });
 
   it('stores no key, only its hash', async () => {
