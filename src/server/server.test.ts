@@ -242,7 +242,15 @@ describe('tracing', () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
     await (await fetch(`${traced.url}/asr`, { method: 'POST', body: recording('SAY hi'), headers })).text();
+    const sameId = { 'x-request-id': 'twice' };
+    await Promise.all(
+      ['a', 'b'].map(async (text) => {
+        const body = recording(`SAY ${text}\nSLOW 100`);
+        await (await fetch(`${traced.url}/asr`, { method: 'POST', body, headers: sameId })).text();
+      }),
+    );
     await traced.close();
+    expect(spans.filter(({ name }) => name === 'POST /asr')).toHaveLength(3);
     expect(spans.find(({ name }) => name === 'POST /asr')?.traceId).toBe(traceId);
     expect(spans.map(({ name }) => name)).toContain('job');
     collector.closeAllConnections();

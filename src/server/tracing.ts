@@ -1,5 +1,5 @@
 import type { Span, SpanContext, Tracer } from '@opentelemetry/api';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Jobs } from '../jobs/types.ts';
 import { routeOf } from './request-log.ts';
 import { VERSION } from './version.ts';
@@ -39,7 +39,8 @@ export async function openTracing(environment: Readonly<NodeJS.ProcessEnv>): Pro
     spanProcessors: [new sdk.BatchSpanProcessor(new OTLPTraceExporter({ url }))],
   });
   const tracer: Tracer = provider.getTracer('diarist', VERSION);
-  const requests = new Map<string, Span>();
+  // By request, not by its id: clients choose ids, and may choose one twice.
+  const requests = new Map<FastifyRequest, Span>();
   const jobSpans = new Map<string, Span>();
   let stopListening = (): void => {};
   return {
@@ -49,26 +50,19 @@ export async function openTracing(environment: Readonly<NodeJS.ProcessEnv>): Pro
         const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
         const name = `${request.method} ${routeOf(request)}`;
         const attributes = { 'http.request.method': request.method, 'http.route': routeOf(request) };
-        requests.set(request.id, tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, context));
+        requests.set(request, tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, context));
       });
-      const end = (
-        id: string,
-        status: number | undefined,
-        jobId: string | undefined,
-        code: string | undefined,
-      ): void => {
-        const span = requests.get(id);
-        requests.delete(id);
+      const end = (request: FastifyRequest, status: number | undefined, code: string | undefined): void => {
+        const span = requests.get(request);
+        requests.delete(request);
         if (status !== undefined) span?.setAttribute('http.response.status_code', status);
-        if (jobId !== undefined) span?.setAttribute('diarist.job', jobId);
+        if (request.jobId !== undefined) span?.setAttribute('diarist.job', request.jobId);
         if (code !== undefined) span?.setAttribute('error.type', code);
         if (status === undefined || status >= 500) span?.setStatus({ code: SpanStatusCode.ERROR });
         span?.end();
       };
-      app.addHook('onResponse', async (request, reply) =>
-        end(request.id, reply.statusCode, request.jobId, request.errorCode),
-      );
-      app.addHook('onRequestAbort', async (request) => end(request.id, undefined, request.jobId, 'cancelled'));
+      app.addHook('onResponse', async (request, reply) => end(request, reply.statusCode, request.errorCode));
+      app.addHook('onRequestAbort', async (request) => end(request, undefined, 'cancelled'));
     },
     traceJobs(jobs) {
       stopListening = jobs.onChange((change) => {

@@ -27,7 +27,9 @@ export const jobsDialect: Dialect = (app, context) => {
   app.get('/api/jobs', listDocs, async (request) => listJobs(request, context));
   app.get(JOB, jobDocs, async (request: JobRequest) => view(request, context));
   app.get(`${JOB}/transcript`, transcriptDocs, (request: JobRequest, reply) => sendTranscript(request, reply, context));
-  app.get(`${JOB}/events`, eventsDocs, (request: JobRequest, reply) => sendEvents(request, reply, context));
+  // A HEAD route would listen to the end of the job for nobody.
+  const events = { ...eventsDocs, exposeHeadRoute: false };
+  app.get(`${JOB}/events`, events, (request: JobRequest, reply) => sendEvents(request, reply, context));
   app.post(`${JOB}/cancel`, cancelDocs, async (request: JobRequest) => {
     await jobs.cancel(jobOf(request, jobs).id, request.client.id);
     return view(request, context);

@@ -286,6 +286,11 @@ describe('GET /api/jobs/{id}/events', () => {
     return response;
   }
 
+  it('are not listened to by a HEAD request, which nobody hears the answer of', async () => {
+    const response = await fetch(`${server.url}/api/jobs/job_x/events`, { method: 'HEAD' });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, OPTIONS']);
+  });
+
   it('tells what happens as it happens, and ends with the job', async () => {
     const id = await submitted('SAY one two three four\nSLOW 200');
     const seen = await allEvents(await events(id));
