@@ -210,12 +210,15 @@ function bodyError(error: unknown, request: FastifyRequest): unknown {
   if (code?.startsWith('FST_') || MALFORMED.test(message ?? '')) {
     return new DiaristError(
       'invalid_request',
-      'The multipart body is broken (missing boundary, cut off, or a malformed part): send it again as multipart/form-data.',
+      'The multipart body is broken (a missing or wrong boundary, cut off, or a malformed part): send it again as multipart/form-data.',
       { cause: error },
     );
   }
   return error;
 }
 
-/** What the multipart parser says of bodies that are none. Source: @fastify/busboy, lib/types/multipart.js. */
-const MALFORMED = /multipart|boundary|part terminated|malformed|unexpected end/i;
+/**
+ * What the multipart parser says of bodies that are none; the needle is a boundary that is empty or too long. Source:
+ * @fastify/busboy, lib/types/multipart.js and deps/streamsearch.
+ */
+const MALFORMED = /multipart|boundary|part terminated|malformed|unexpected end|the needle/i;
