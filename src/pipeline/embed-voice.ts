@@ -1,5 +1,6 @@
 import { FBANK_HOP_SAMPLES, fbankFrames } from '../audio/fbank.ts';
 import { DiaristError } from '../core/errors.ts';
+import type { Seconds } from '../core/units.ts';
 import { EMBEDDING_SIZE, MAX_EMBEDDING_FRAMES } from '../engine/diarization/embedding-graph.ts';
 import type { FbankRanges } from '../engine/diarization/runs.ts';
 import type { SpeechRegion } from '../engine/vad/speech-regions.ts';
@@ -9,9 +10,13 @@ import { type SpeechSearch, searchSpeech } from './speech-search.ts';
 /** Speech that a voice can be told by at all; CAM++ is blind below. */
 const LEAST_FRAMES = 30;
 
+/** A voice is asked for with seconds of it: more would only hold up those who transcribe. */
+const MOST_VOICE_SECONDS: Seconds = 60;
+
 /**
  * The unit-length embedding of the one voice in a recording: the mean over all of its speech, taken in items of at most
- * 2 s as diarization takes them. Throws `no_speech` where nobody speaks.
+ * 2 s as diarization takes them. Throws `no_speech` where nobody speaks
+ * and `input_too_large` where the recording is longer than a minute.
  */
 export async function embedVoice(
   search: Omit<SpeechSearch, 'onRegions'>,
@@ -20,6 +25,7 @@ export async function embedVoice(
   const regions: SpeechRegion[] = [];
   const audio = await searchSpeech({
     ...search,
+    maxInputSeconds: Math.min(search.maxInputSeconds ?? MOST_VOICE_SECONDS, MOST_VOICE_SECONDS),
     onRegions: (found) => {
       regions.push(...found);
       return false;

@@ -146,6 +146,8 @@ describe.skipIf(cacheDir === undefined)('recordings', { timeout: 240_000 }, () =
     const voice = await engine.embedVoice(ask('en.wav'));
     expect(Math.hypot(...voice)).toBeCloseTo(1, 6);
     await expect(engine.embedVoice(ask('silence.wav'))).rejects.toMatchObject({ code: 'no_speech' });
+    ffmpeg('-f', 'lavfi', '-i', 'anullsrc=r=8000:cl=mono', '-t', '61', file('minute.flac'));
+    await expect(engine.embedVoice(ask('minute.flac'))).rejects.toMatchObject({ code: 'input_too_large' });
     expect(spooled()).toEqual([]);
   });
 

@@ -5,8 +5,8 @@ import { WINDOW_FRAMES, WINDOW_SAMPLES, windowCount } from '../inference/segment
 import type { VoiceRequest } from './types.ts';
 import type { InferencePool, TaskOptions } from './worker/inference-pool.ts';
 
-/** Segmentation windows handed to a worker at a time. */
-export const WINDOWS_PER_TASK = 8;
+/** Segmentation windows handed to a worker at a time: as many as it runs together, so that nobody waits for more. */
+export const WINDOWS_PER_TASK = 4;
 /** Hop of the segmentation windows where only speech is looked for: a quarter of overlap is enough. */
 export const HOP_FOR_SPEECH = 7.5 * SAMPLE_RATE;
 

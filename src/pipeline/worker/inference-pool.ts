@@ -44,10 +44,13 @@ export class InferencePool {
       { entry: siblingModule(import.meta.url, './thread'), threads: workers, setup },
       kinds.map((name) => ({ name, perThread: perThread[name] })),
     );
-    const lane = (kind: Kind) => new FairLane(workers * perThread[kind]);
-    // A slot of each worker's batch stays free for whoever comes next, where there is more than one.
-    const recognize = new FairLane(workers * setup.capacity, setup.capacity > 1 ? workers : 0);
-    this.#lanes = { segment: lane('segment'), recognize, hear: lane('hear'), embed: lane('embed') };
+    // A slot of each worker's batch stays free for whoever comes next, and one worker for their segmentation.
+    this.#lanes = {
+      segment: new FairLane(workers, workers > 1 ? 1 : 0),
+      recognize: new FairLane(workers * setup.capacity, setup.capacity > 1 ? workers : 0),
+      hear: new FairLane(workers),
+      embed: new FairLane(workers, workers > 1 ? 1 : 0),
+    };
     this.#languages = new LanguageDesk(this.#lanes.recognize);
     this.#capacity = setup.capacity;
   }

@@ -80,7 +80,9 @@ export class Kernels {
       if (language === COME_AGAIN) throw new Deferred();
       return language;
     };
+    const samples = task.pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
     const recognizing = recognizer.recognize({
+      seconds: samples / SAMPLE_RATE,
       audio: () => {
         const samples = readPieces(task.spool, task.pieces);
         level = levelDb(samples);

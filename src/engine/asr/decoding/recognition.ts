@@ -4,6 +4,8 @@ import type { AttentionRow } from './window-search.ts';
 export interface RecognitionTask {
   /** Up to 30 s at 16 kHz, read when its turn comes. */
   readonly audio: () => Float32Array;
+  /** Length of the audio, where it is known before: a short window goes before longer ones that came shortly before it. */
+  readonly seconds?: number;
   /** ISO 639-1 code, or a function that decides from the probabilities of this window. */
   readonly language: string | ((probabilities: ReadonlyMap<string, number>) => string | Promise<string>);
   readonly task: 'transcribe' | 'translate';

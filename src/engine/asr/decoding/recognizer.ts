@@ -21,11 +21,23 @@ export interface DecoderLoad {
 
 /** Of a window whose text nobody asks for: it may sit beside windows of any number of beams. */
 const NO_BEAMS = 0;
+/** What the encoder hears at most. */
+const WINDOW_SECONDS = 30;
+/** So much longer waits a window for each of its seconds: one of 5 s passes one of 30 s that came up to 5 s earlier. */
+const HANDICAP_MS = 200;
+/**
+ * Steps between two encodings while the text of a short window grows: encoding takes as long as some twenty steps, so that
+ * it would wait for all long windows that come in one after the other. Otherwise full batches come first.
+ */
+const STEPS_AN_ENCODING = 8;
+const SHORT_WINDOW_SECONDS = 10;
 
 interface Waiting {
   readonly task: RecognitionTask;
   readonly resolve: (window: RecognizedWindow) => void;
   readonly reject: (error: unknown) => void;
+  /** When its turn comes, in milliseconds of this process. */
+  readonly due: number;
 }
 
 interface Language {
@@ -55,6 +67,7 @@ export class Recognizer {
   #active: Active[] = [];
   #running = false;
   #load: DecoderLoad = { steps: 0, windows: 0 };
+  #stepsSinceEncoding = 0;
   /** Resolved when a window arrives or learns its language. */
   #news = Promise.withResolvers<void>();
 
@@ -66,7 +79,9 @@ export class Recognizer {
 
   recognize(task: RecognitionTask): Promise<RecognizedWindow> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ task, resolve, reject });
+      const due = performance.now() + (task.seconds ?? WINDOW_SECONDS) * HANDICAP_MS;
+      const later = this.#waiting.findIndex((other) => other.due > due);
+      this.#waiting.splice(later < 0 ? this.#waiting.length : later, 0, { task, resolve, reject, due });
       this.#wake();
     });
   }
@@ -81,7 +96,7 @@ export class Recognizer {
       throw new DiaristError('cancelled', 'Cancelled.');
     };
     const window = { ...task, language, task: 'transcribe', beams: NO_BEAMS, attention: false } as const;
-    this.#waiting.unshift({ task: window, resolve: () => {}, reject: heard.reject });
+    this.#waiting.unshift({ task: window, resolve: () => {}, reject: heard.reject, due: 0 });
     this.#wake();
     return heard.promise;
   }
@@ -103,15 +118,17 @@ export class Recognizer {
     try {
       while (this.#waiting.length > 0 || this.#active.length > 0) {
         this.#news = Promise.withResolvers();
-        await this.#fill();
+        const entered = await this.#fill();
         for (const [slot, window] of this.#active.entries()) {
           if (window.language !== undefined && window.reading === undefined && !window.failed) {
             window.reading = await this.#begin(window, slot, window.language);
           }
         }
         this.#settle();
-        if (this.#active.some(({ reading }) => reading !== undefined)) await this.#step();
-        else if (this.#active.length > 0) await this.#news.promise;
+        if (this.#active.some(({ reading }) => reading !== undefined)) {
+          await this.#step();
+          this.#stepsSinceEncoding++;
+        } else if (!entered && this.#active.length > 0) await this.#news.promise;
         this.#settle();
         // Sums over a longer cache round otherwise: whoever comes next starts like one who comes alone.
         if (this.#active.length === 0) this.#model.shrinkCache();
@@ -126,18 +143,35 @@ export class Recognizer {
     }
   }
 
+  /** Lets windows in until the batch is full, or a short one in it is to grow first. True where any came. */
+  async #fill(): Promise<boolean> {
+    let entered = false;
+    while (!this.#isShortGrowing() && (await this.#enter())) {
+      entered = true;
+      this.#stepsSinceEncoding = 0;
+    }
+    return entered;
+  }
+
+  #isShortGrowing(): boolean {
+    if (this.#stepsSinceEncoding >= STEPS_AN_ENCODING) return false;
+    return this.#active.some(
+      ({ language, failed, audioSeconds }) => language !== undefined && !failed && audioSeconds < SHORT_WINDOW_SECONDS,
+    );
+  }
+
   /**
-   * Lets waiting windows into free slots. Those that grow together have one beam size; windows that only wait for their
-   * language keep nobody out, since the windows kept out may be the ones that decide it. A window of another size lets no
-   * one past it, so that it does not wait for as long as others go on coming.
+   * Lets the next window into a free slot; false where none may enter. Those that grow together have one beam size; windows
+   * that only wait for their language keep nobody out, since the windows kept out may be the ones that decide it. A window
+   * of another size lets no one past it, so that it does not wait for as long as others go on coming.
    */
-  async #fill(): Promise<void> {
+  async #enter(): Promise<boolean> {
     while (this.#active.length < this.#model.capacity) {
       const beams = this.#active.find(({ language }) => language !== undefined)?.task.beams;
       const next = this.#waiting[0];
-      if (next === undefined) return;
+      if (next === undefined) return false;
       const fits = beams === undefined || next.task.beams === beams || next.task.beams === NO_BEAMS;
-      if (!fits && !isCancelled(next)) return;
+      if (!fits && !isCancelled(next)) return false;
       this.#waiting.shift();
       if (!fits || isCancelled(next)) continue;
       const audio = this.#readAudio(next);
@@ -148,7 +182,9 @@ export class Recognizer {
       this.#active.push(window);
       await this.#model.encode(slot, audio, next.task.alone);
       await this.#listen(window, slot);
+      return true;
     }
+    return false;
   }
 
   /** The audio of a window; undefined where it cannot be read, which is the matter of this window alone. */
