@@ -37,6 +37,12 @@ describe('loadConfig', () => {
     expect(config.settings.memoryLimitBytes).toBe(850);
   });
 
+  it('holds recordings to a day for the server, which strangers may send them to', () => {
+    const longest = (server: boolean, environment: NodeJS.ProcessEnv = {}) =>
+      loadConfig({ environment, machine: linux, server }).settings.maxInputSeconds;
+    expect([longest(false), longest(true), longest(true, { DIARIST_MAX_INPUT_SECONDS: '0' })]).toEqual([0, 86_400, 0]);
+  });
+
   it('puts folders where each platform expects them', () => {
     const folders = (environment: NodeJS.ProcessEnv, platform: NodeJS.Platform) => {
       const { cacheDir, dataDir } = loadConfig({ environment, machine: { ...linux, platform } }).settings;

@@ -52,6 +52,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
     platform: process.platform,
     home: homedir(),
     memoryBytes: usableMemory(),
+    isServer: sources.server === true,
     ...sources.machine,
     environment,
   };

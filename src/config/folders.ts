@@ -7,6 +7,8 @@ export interface Machine {
   readonly home: string;
   /** Memory that this process may use, in bytes: the container's limit where there is one. */
   readonly memoryBytes: number;
+  /** The settings are those of `diarist serve`, which strangers may send things to. */
+  readonly isServer?: boolean;
   readonly environment: Readonly<NodeJS.ProcessEnv>;
 }
 

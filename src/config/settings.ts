@@ -9,6 +9,12 @@ import { byteSize, duration, folder, hostList, oneOf, seconds, text, wholeNumber
  */
 const DEFAULT_MEMORY_SHARE = 0.85;
 
+/**
+ * A day. Silence compresses ten thousandfold, so that an upload within its limit of bytes could fill the disk when it is
+ * decoded.
+ */
+const LONGEST_UPLOAD_SECONDS = 24 * 3600;
+
 /** Every setting of the program: the one schema for file, environment and flags. */
 export const SETTINGS = {
   ...SERVER_SETTINGS,
@@ -97,9 +103,9 @@ export const SETTINGS = {
   }),
   maxInputSeconds: setting({
     variable: 'DIARIST_MAX_INPUT_SECONDS',
-    meaning: 'longest recording that is accepted (0: any)',
+    meaning: 'longest recording that is accepted (0: any; default 86400 for the server, else 0)',
     kind: seconds(0),
-    fallback: () => 0,
+    fallback: ({ isServer }) => (isServer === true ? LONGEST_UPLOAD_SECONDS : 0),
   }),
   maxInputBytes: setting({
     variable: 'DIARIST_MAX_INPUT_SIZE',
