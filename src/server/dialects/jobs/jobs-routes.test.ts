@@ -279,6 +279,11 @@ describe('GET /api/jobs/{id}/transcript', () => {
   });
 });
 
+it('stands in the log under its id', async () => {
+  const id = await submitted('SAY hi');
+  await expect.poll(() => server.log.some(({ msg, jobId }) => msg === 'request' && jobId === id)).toBe(true);
+});
+
 describe('GET /api/jobs/{id}/events', () => {
   async function events(id: string, init: RequestInit = {}): Promise<Response> {
     const response = await fetch(`${server.url}/api/jobs/${id}/events`, init);

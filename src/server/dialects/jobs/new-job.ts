@@ -52,6 +52,7 @@ export async function rerunJob(
 }
 
 function accepted(reply: FastifyReply, { job, as }: Submitted, { jobs }: ServerContext): FastifyReply {
+  reply.request.jobId = job.id;
   const body = { ...jobView(job, jobs.place(job.id), Date.now()), as };
   return reply.code(202).header('location', `/api/jobs/${job.id}`).header('x-diarist-job', job.id).send(body);
 }
