@@ -10,10 +10,11 @@ const RETRY_MS = 5000;
 /** A store in which every model but `base` is missing, until the test lets a fetch come to its end. */
 class SlowStore {
   readonly asked: string[] = [];
+  readonly present = new Set(['base']);
   fetch = Promise.withResolvers<void>();
 
   async find(name: string): Promise<ResolvedModel | null> {
-    return name === 'base' ? model(name) : null;
+    return this.present.has(name) ? model(name) : null;
   }
 
   async ensure(name: string, { signal, onProgress }: EnsureOptions = {}): Promise<ResolvedModel> {
@@ -76,11 +77,17 @@ describe('ModelSupply', () => {
     expect(store.asked).toEqual(['segmentation-3.0']);
   });
 
-  it('only names what is missing where it is not to fetch', async () => {
+  it('names what is missing where it is not to fetch, and notices when somebody brings it', async () => {
     const store = new SlowStore();
     const supply = supplyOf(store, false);
     await supply.start();
     expect(supply.missing().map(({ state }) => state)).toEqual(['missing', 'missing', 'missing']);
-    expect(store.asked).toEqual([]);
+    store.present.add('campplus').add('tiny');
+    await vi.advanceTimersByTimeAsync(RETRY_MS);
+    expect(supply.missing().map(({ name }) => name)).toEqual(['segmentation-3.0']);
+    store.present.add('segmentation-3.0');
+    await vi.advanceTimersByTimeAsync(2 * RETRY_MS);
+    await supply.whenComplete();
+    expect([supply.missing(), store.asked]).toEqual([[], []]);
   });
 });

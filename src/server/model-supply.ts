@@ -20,13 +20,15 @@ export interface ModelSupplyOptions {
   readonly model: string;
   /** More models to have before the server is ready. */
   readonly preload: readonly string[];
-  /** Fetch what is missing; otherwise it is only named. */
+  /** Fetch what is missing; otherwise it is named, and noticed when somebody else brings it. */
   readonly fetch: boolean;
   readonly logger: FastifyBaseLogger;
 }
 
 const FIRST_RETRY_MS = 5000;
 const LONGEST_RETRY_MS = 5 * 60_000;
+/** Looking at the disk costs little, and somebody may be waiting for `/readyz`. */
+const LONGEST_LOOK_MS = 15_000;
 
 /** Knows which of the models that the server needs are missing, and fetches them in the background. */
 export class ModelSupply {
@@ -43,14 +45,14 @@ export class ModelSupply {
       .slice(1);
   }
 
-  /** Looks what is there, and begins to fetch the rest. */
+  /** Looks what is there, and begins to fetch the rest or to look for it. */
   async start(): Promise<void> {
     const { store, model, preload, fetch } = this.#options;
     const needed = neededModels(model).map(({ name }) => name);
     for (const name of new Set([...needed, ...preload])) {
       if ((await store.find(name)) === null) this.#missing.set(name, { name, state: fetch ? 'waiting' : 'missing' });
     }
-    if (fetch && this.#missing.size > 0) this.#work = this.#fetchAll();
+    if (this.#missing.size > 0) this.#work = this.#untilComplete(fetch);
   }
 
   missing(): readonly MissingModel[] {
@@ -72,11 +74,19 @@ export class ModelSupply {
     await this.#work;
   }
 
-  async #fetchAll(): Promise<void> {
-    for (let waitMs = FIRST_RETRY_MS; this.#missing.size > 0; waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
-      for (const name of [...this.#missing.keys()]) await this.#fetch(name);
+  async #untilComplete(fetch: boolean): Promise<void> {
+    const longestMs = fetch ? LONGEST_RETRY_MS : LONGEST_LOOK_MS;
+    for (let waitMs = FIRST_RETRY_MS; this.#missing.size > 0; waitMs = Math.min(2 * waitMs, longestMs)) {
+      for (const name of [...this.#missing.keys()]) await (fetch ? this.#fetch(name) : this.#look(name));
       if (this.#missing.size > 0 && !(await pause(waitMs, this.#stop.signal))) return;
     }
+  }
+
+  async #look(name: string): Promise<void> {
+    const { store, logger } = this.#options;
+    if ((await store.find(name).catch(() => null)) === null) return;
+    this.#missing.delete(name);
+    logger.info({ model: name }, 'the model is there');
   }
 
   async #fetch(name: string): Promise<void> {

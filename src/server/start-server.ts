@@ -112,6 +112,8 @@ async function preload(
   logger: FastifyBaseLogger,
 ): Promise<void> {
   await supply.whenComplete();
+  // The server stops before they came.
+  if (supply.missing().length > 0) return;
   for (const model of models) {
     try {
       await engines.load(model);
