@@ -35,16 +35,6 @@ export function openDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** Memory of processes, pages that they share counted once (proportional set size). */
-export function memoryMb(pids: readonly number[]): number {
-  let kilobytes = 0;
-  for (const pid of pids) {
-    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-    kilobytes += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0);
-  }
-  return kilobytes / 1024;
-}
-
 function parentOf(pid: number): number | undefined {
   const fields = statFields(pid);
   return fields && Number(fields[1]);
