@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ffmpeg } from '../audio/test-clips.ts';
 import { loadConfig } from '../config/config.ts';
 import type { Progress, TranscribeRequest, TranscriptPart } from '../pipeline/types.ts';
 import type { Transcript } from '../transcript/types.ts';
@@ -40,10 +40,8 @@ describe.skipIf(!present)('the product’s own engine', { timeout: 240_000 }, ()
     folder = mkdtempSync(join(tmpdir(), 'diarist-engine-'));
     clip = join(folder, 'clip.wav');
     // Several chunks, and nothing that repeats from one to the next.
-    const slower = ['-filter:a', 'atempo=0.75'];
-    const slow = join(folder, 'slow.wav');
-    execFileSync('ffmpeg', ['-v', 'error', '-i', sample, ...slower, '-ar', '16000', '-ac', '1', slow]);
-    execFileSync('ffmpeg', ['-v', 'error', '-i', sample, '-i', slow, '-filter_complex', 'concat=n=2:v=0:a=1', clip]);
+    const slow = ffmpeg('-i', sample, '-filter:a', 'atempo=0.75', '-ar', '16000', '-ac', '1', join(folder, 'slow.wav'));
+    ffmpeg('-i', sample, '-i', slow, '-filter_complex', 'concat=n=2:v=0:a=1', clip);
   });
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
