@@ -64,6 +64,13 @@ export async function measure({ command, args, stdin, signal }: MeasuredCommand)
   }
 }
 
+/** Memory that a process and everything below it take now, shared pages counted once. Linux only. */
+export function treeMemoryMb(root: number): number {
+  const sampler = new TreeSampler(root);
+  sampler.sample();
+  return sampler.peakMemoryMb;
+}
+
 class TreeSampler {
   /** Processes of the tree, by id and start time (ids are used again): clock ticks when last seen. */
   readonly #ticks = new Map<string, number>();
