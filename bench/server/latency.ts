@@ -52,7 +52,12 @@ export async function measureLatency(clips: Clips, folder: string, repeats: numb
   const callMs = async ({ options }: Case): Promise<number> => {
     const path = join(folder, 'call.wav');
     writeFileSync(path, clips.different(clip));
-    const common = { task: 'transcribe', beamSize: DEFAULT_BEAM_SIZE, strict: false, speakerEmbeddings: false } as const;
+    const common = {
+      task: 'transcribe',
+      beamSize: DEFAULT_BEAM_SIZE,
+      strict: false,
+      speakerEmbeddings: false,
+    } as const;
     const started = performance.now();
     await engines.transcribe('base', { id: 'bench', path, options: { ...common, ...options } });
     return performance.now() - started;
