@@ -5,7 +5,7 @@ import { DiaristError } from '../../core/errors.ts';
 import type { Form, FormOptions, Uploads } from '../types.ts';
 import { readText } from './body-text.ts';
 import { writeToDisk } from './file-sink.ts';
-import { decodeLongString, readLongString, splitLongStrings } from './long-strings.ts';
+import { decodeLongString, readLongString, type SplitJson, splitLongStrings } from './long-strings.ts';
 import { ReceivedForm } from './received-form.ts';
 
 export interface UploadLimits {
@@ -118,6 +118,7 @@ export class RequestUploads implements Uploads {
     for (const [name, value] of Object.entries(read.fields)) {
       for (const one of Array.isArray(value) ? value : [value]) {
         const long = files.get(one);
+        refuseNestedLongStrings(name, long === undefined ? one : '', files);
         if (long !== undefined && long.bytes > maxFieldBytes) throw fieldTooLong(name, maxFieldBytes);
         form.addField(name, long === undefined ? one : await readLongString(long));
       }
@@ -136,6 +137,25 @@ export class RequestUploads implements Uploads {
 
   #save(source: NodeJS.ReadableStream, name: string) {
     return writeToDisk(source, name, { folder: this.#limits.folder, maxBytes: this.#limits.maxFileBytes });
+  }
+}
+
+/** A dialect gets a long string back where it is a field; within a name or an object there would be its placeholder. */
+function refuseNestedLongStrings(name: string, value: string, files: SplitJson['files']): void {
+  for (const placeholder of files.keys()) {
+    if (name.includes(placeholder)) {
+      throw new DiaristError(
+        'invalid_request',
+        'A field of the JSON body has a name that is far too long: shorten it.',
+      );
+    }
+    if (value.includes(placeholder)) {
+      throw new DiaristError(
+        'invalid_request',
+        `${name} has a very long text inside of it: shorten that, or send it as a field of its own.`,
+        { param: name },
+      );
+    }
   }
 }
 

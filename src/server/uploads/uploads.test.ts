@@ -32,12 +32,20 @@ const echo: Dialect = (app, { uploads }) => {
   });
 };
 
+/** The same for JSON whose fields are as they stand. */
+const plainEcho: Dialect = (app, { uploads }) => {
+  app.post('/plain', async (request) => {
+    await using form = await uploads.read(request, { files: [] });
+    return Object.fromEntries(form.fields);
+  });
+};
+
 const MAX_FILE_BYTES = 2_000_000;
 
 let server: TestServer;
 beforeAll(async () => {
   server = await startTestServer({
-    dialects: [echo],
+    dialects: [echo, plainEcho],
     environment: {
       DIARIST_MAX_UPLOAD_SIZE: String(MAX_FILE_BYTES),
       DIARIST_MAX_FIELD_SIZE: '600000',
@@ -200,6 +208,21 @@ describe('JSON bodies', () => {
     const prompt = 'é"\n'.repeat(100_000);
     const { body } = await post(JSON.stringify({ prompt }), '', json);
     expect(body.fields.prompt).toEqual([prompt]);
+  });
+
+  it('refuses a very long text inside of an object, and a very long name', async () => {
+    const long = 'A'.repeat(300_000);
+    const send = async (body: unknown) => {
+      const response = await fetch(`${server.url}/plain`, {
+        ...{ method: 'POST', headers: json, body: JSON.stringify(body) },
+      });
+      return { status: response.status, body: await response.json() };
+    };
+    for (const options of [{ prompt: long }, [{ prompt: long }], { [long]: 1 }]) {
+      expect(await send({ options })).toMatchObject({ status: 400, body: { error: { param: 'options' } } });
+    }
+    expect(await send({ [long]: long })).toMatchObject({ status: 400, body: { error: { code: 'invalid_request' } } });
+    expect(await send({ prompts: ['a', long] })).toEqual({ status: 200, body: { prompts: ['a', long] } });
   });
 
   it('refuses what is no base64, what is too large and what is cut off', async () => {
