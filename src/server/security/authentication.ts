@@ -36,7 +36,10 @@ export function authenticate(app: FastifyInstance, { keys, allowAnonymous, origi
       // Clients that must send some key send any where none is needed.
       if (key === undefined && (scope === null || !keys.isInUse())) {
         request.client = anonymousClient(keys, allowAnonymous, scope);
-      } else request.client = clientOf(key, rates, reply);
+      } else {
+        // Probes and discovery ask often, and cost nothing.
+        request.client = clientOf(key, scope === null ? undefined : rates, reply);
+      }
     }
     if (scope !== null && !isAllowed(request.client, scope ?? DEFAULT_SCOPE)) {
       throw new DiaristError(
@@ -57,11 +60,12 @@ function anonymousClient(keys: ApiKeys, allowAnonymous: boolean, scope: string |
   );
 }
 
-function clientOf(key: ApiKey | undefined, rates: RequestRates, reply: FastifyReply): Client {
+/** The client of a key; without `rates` the request is not counted. */
+function clientOf(key: ApiKey | undefined, rates: RequestRates | undefined, reply: FastifyReply): Client {
   if (key === undefined) {
     throw new DiaristError('unauthorized', 'This API key is wrong or was revoked: ask for another one.');
   }
-  const waitSeconds = rates.take(key.id, key.limits.requestsPerMinute);
+  const waitSeconds = rates?.take(key.id, key.limits.requestsPerMinute) ?? 0;
   if (waitSeconds > 0) {
     reply.header('retry-after', String(Math.ceil(waitSeconds)));
     throw new DiaristError(

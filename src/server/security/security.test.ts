@@ -68,6 +68,18 @@ describe('API keys', () => {
     expect((await transcribe(makeKey({}, ['admin']).key)).status).toBe(200);
   });
 
+  it('asks for audio:tts where a text is to be spoken', async () => {
+    const speak = async (scope: Scope): Promise<number[]> => {
+      const headers = { 'x-api-key': makeKey({}, [scope]).key };
+      const paths = ['/v1/audio/speech', '/audio/speech'];
+      return Promise.all(
+        paths.map(async (path) => (await fetch(server.url + path, { method: 'POST', headers })).status),
+      );
+    };
+    expect(await speak('audio:stt')).toEqual([403, 403]);
+    expect(await speak('audio:tts')).toEqual([501, 501]);
+  });
+
   it('shows nobody the jobs of another key', async () => {
     const [ana, ben] = [makeKey().key, makeKey().key];
     const job = (await transcribe(ana)).headers.get('x-diarist-job');
@@ -101,6 +113,15 @@ describe('limits of a key', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
     expect(refused.headers.get('x-should-retry')).toBe('true');
+  });
+
+  it('does not count what needs no key', async () => {
+    const { key } = makeKey({ requestsPerMinute: 1 });
+    const headers = { 'x-api-key': key };
+    for (const path of ['/health', '/v1/models', '/nothing']) await fetch(server.url + path, { headers });
+    expect((await transcribe(key)).status).toBe(200);
+    expect((await transcribe(key)).status).toBe(429);
+    expect((await fetch(`${server.url}/livez`, { headers })).status).toBe(200);
   });
 
   it('refuses more audio than a day has, for good', async () => {

@@ -102,6 +102,7 @@ export const modelDocs: RouteShorthandOptions = {
 };
 
 export const speechDocs: RouteShorthandOptions = {
+  config: { scope: 'audio:tts' },
   schema: {
     tags,
     summary: 'Speak a text: there is no voice here',
