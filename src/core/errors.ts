@@ -23,6 +23,7 @@ export const ERROR_CATALOGUE = {
   model_corrupt: { exitCode: 4, httpStatus: 500, retryable: false },
   model_unsupported: { exitCode: 4, httpStatus: 400, retryable: false },
   engine_crashed: { exitCode: 5, httpStatus: 500, retryable: true },
+  engine_killed: { exitCode: 5, httpStatus: 500, retryable: true },
   engine_out_of_memory: { exitCode: 5, httpStatus: 500, retryable: false },
   engine_timeout: { exitCode: 5, httpStatus: 504, retryable: true },
   device_unavailable: { exitCode: 5, httpStatus: 400, retryable: false },

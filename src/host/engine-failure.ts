@@ -23,6 +23,11 @@ export function failureOfEnd(end: EngineEnd): DiaristError {
         'engine_timeout',
         `The engine made no progress for ${end.seconds} s and was ended: try again with a smaller --model, or raise DIARIST_STALL_SECONDS if this machine is slow.`,
       );
+    case 'killed':
+      return new DiaristError(
+        'engine_killed',
+        'The engine was killed twice from outside (SIGKILL) while it worked on this recording: see what ends processes here, such as a memory guard, and try again.',
+      );
     case 'crash':
       return new DiaristError(
         'engine_crashed',
@@ -45,6 +50,8 @@ export function howItEnded(end: EngineEnd): string {
       return 'no sign of life';
     case 'stall':
       return 'no progress';
+    case 'killed':
+      return 'killed by SIGKILL';
     case 'crash':
       return end.signal !== null ? `killed by ${end.signal}` : `exit code ${end.exitCode ?? 'unknown'}`;
   }

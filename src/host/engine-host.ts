@@ -84,9 +84,9 @@ export function engineHostOptions(config: Config): EngineHostOptions {
 /**
  * Transcribes in a process of its own, so that this one stays responsive and gets all memory back. The engine process
  * starts with the first request and ends when idle. When it dies, each request that was running is tried once more,
- * alone, so that a recording that kills the engine takes no other with it; then it fails with `engine_crashed`. Beyond
- * its memory limit or without a sign of life it is killed: a request that ran alone fails with `engine_out_of_memory`
- * or `engine_timeout` at once.
+ * alone, so that a recording that kills the engine takes no other with it; then it fails with `engine_crashed`, or
+ * `engine_killed` where somebody else killed the engine. Beyond its memory limit or without a sign of life it is killed:
+ * a request that ran alone fails with `engine_out_of_memory` or `engine_timeout` at once.
  */
 export class EngineHost implements Transcriber {
   readonly #options: EngineHostOptions;
@@ -348,7 +348,7 @@ function isWorthAnotherTry(ticket: Ticket, end: EngineEnd, requestsLost: number)
   if (end.kind === 'closed') return true;
   if (end.kind === 'startup' || ticket.suspect) return false;
   // A request that hung or ran out of memory alone will do so again; among several, nobody knows whose fault it was.
-  return end.kind === 'crash' || requestsLost > 1;
+  return end.kind === 'crash' || end.kind === 'killed' || requestsLost > 1;
 }
 
 function cancelled(): DiaristError {

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { DiaristError } from '../core/errors.ts';
 import type { EngineMetrics, EngineSettings } from '../pipeline/types.ts';
+import { oomKills } from './oom-kills.ts';
 import { type FromEngine, type ToEngine, unpackError } from './protocol.ts';
 import { residentBytes } from './resident-memory.ts';
 import { createSpoolFolder, removeSpoolFolder } from './spool-folder.ts';
@@ -30,6 +31,8 @@ export type EngineEnd =
       /** End of what it wrote to standard error. */
       readonly lastWords: string;
     }
+  /** Somebody sent it SIGKILL, neither this program nor the kernel for want of memory. */
+  | { readonly kind: 'killed' }
   | { readonly kind: 'memory'; readonly residentBytes: number; readonly limitBytes: number }
   | { readonly kind: 'hang' | 'stall'; readonly seconds: number };
 
@@ -53,6 +56,7 @@ export class EngineProcess {
   readonly #watch: NodeJS.Timeout;
   readonly #ended: Promise<void>;
   readonly #killWithParent = (): void => void this.#child.kill('SIGKILL');
+  readonly #oomKillsBefore = oomKills();
   #end: EngineEnd | undefined;
   #ready = false;
   #busy = false;
@@ -193,7 +197,10 @@ export class EngineProcess {
   async #conclude(exitCode: number | null, signal: NodeJS.Signals | null): Promise<void> {
     clearInterval(this.#watch);
     process.off('exit', this.#killWithParent);
-    this.#end ??= { kind: 'crash', exitCode, signal, lastWords: this.#lastWords.trim() };
+    const wasKilled = signal === 'SIGKILL' && this.#oomKillsBefore !== undefined && oomKills() === this.#oomKillsBefore;
+    this.#end ??= wasKilled
+      ? { kind: 'killed' }
+      : { kind: 'crash', exitCode, signal, lastWords: this.#lastWords.trim() };
     await removeSpoolFolder(this.#folder);
     this.#events.onEnd(this.#end);
   }

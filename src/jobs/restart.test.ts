@@ -63,6 +63,12 @@ describe('a crashing engine', () => {
     expect(await bench.jobs.wait(other)).toMatchObject({ state: 'succeeded', attempts: 1 });
   });
 
+  it('that somebody kills again and again is not held against the job', async () => {
+    await using bench = await JobBench.open();
+    const id = await bench.submit({ text: 'a b c', fails: { at: 1, code: 'engine_killed', times: 20 } });
+    expect(await bench.jobs.wait(id)).toMatchObject({ state: 'succeeded', attempts: 21 });
+  });
+
   it('does not fail a job that gets further each time', async () => {
     await using bench = await JobBench.open({ maxAttempts: 2 });
     const id = await bench.submit({ text: 'a b c d e f g h', crashesAfter: 1 });

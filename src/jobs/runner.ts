@@ -20,6 +20,7 @@ const STORE_AGAIN_MS = 2000;
 /** Failures of the engine process rather than of the recording: worth another attempt. */
 const ENGINE_FAILURES: ReadonlySet<ErrorCode> = new Set([
   'engine_crashed',
+  'engine_killed',
   'engine_timeout',
   'engine_out_of_memory',
   'cancelled',
@@ -27,6 +28,8 @@ const ENGINE_FAILURES: ReadonlySet<ErrorCode> = new Set([
 ]);
 /** Crashes in a row from which on a job runs alone: whether it is the culprit shows then, and it takes no other with it. */
 const SUSPICIOUS_CRASHES = 2;
+/** A recording that somebody's memory guard kills the engine for, each time, must come to an end as well. */
+const MOST_STARTS_AFTER_KILLS = 100;
 /** Less than that between two crashes is no progress. */
 export const PROGRESS_STEP = 0.001;
 
@@ -192,6 +195,11 @@ export class Runner {
   #tryAgain(before: StoredJob, reached: number, failure: DiaristError): boolean {
     const now = this.#rows.find(before.job.id);
     if (!now) return false;
+    // Who kills the engine from outside proves nothing against the recording, as little as who kills the server.
+    if (failure.code === 'engine_killed' && now.job.attempts < MOST_STARTS_AFTER_KILLS) {
+      this.#lifecycle.requeue(now, now, failure);
+      return true;
+    }
     const advanced = reached > now.crashProgress + PROGRESS_STEP;
     let engineCrashes = advanced ? 1 : now.engineCrashes + 1;
     if (failure.code === 'engine_out_of_memory') {
