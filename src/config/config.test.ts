@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DiaristError } from '../core/errors.ts';
 import { loadConfig } from './config.ts';
 import { SETTINGS } from './settings.ts';
-import { byteSize, duration, hostList } from './value-kinds.ts';
+import { byteSize, duration, hostList, hostNames } from './value-kinds.ts';
 
 const linux = { platform: 'linux', home: '/home/ana', memoryBytes: 1000 } as const;
 
@@ -201,5 +201,15 @@ describe('hostList', () => {
     expect(hostList.read('NAS.local, 10.0.0.0/8,::1,fd00::/8')).toEqual(['nas.local', '10.0.0.0/8', '::1', 'fd00::/8']);
     expect(hostList.read('none')).toEqual([]);
     for (const wrong of ['http://nas', 'nas;rm', '-nas', 'a b', 'nas,']) expect(hostList.read(wrong)).toBeUndefined();
+  });
+});
+
+describe('hostNames', () => {
+  it('reads names without port or scheme', () => {
+    expect(hostNames.read('Speech.example.org, nas')).toEqual(['speech.example.org', 'nas']);
+    expect(hostNames.read('none')).toEqual([]);
+    for (const wrong of ['https://a.example', 'a.example:443', '10.0.0.0/8', 'a,', '*.example']) {
+      expect(hostNames.read(wrong), wrong).toBeUndefined();
+    }
   });
 });

@@ -93,6 +93,18 @@ export const hostList: ValueKind<readonly string[]> = {
   },
 };
 
+const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/;
+
+/** Names of hosts without port, separated by commas; `none` is the empty list. */
+export const hostNames: ValueKind<readonly string[]> = {
+  expected: 'names of hosts such as speech.example.org, without port, separated by commas, or none',
+  read(given) {
+    if (given.trim().toLowerCase() === 'none') return [];
+    const entries = given.split(',').map((entry) => entry.trim().toLowerCase());
+    return entries.every((entry) => HOST_NAME.test(entry)) ? entries : undefined;
+  },
+};
+
 const BYTES_BY_UNIT: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,

@@ -57,6 +57,7 @@ const notReadySchema = z
 
 const operation = (summary: string) => ({ tags: ['operations'], summary });
 const open = { scope: null };
+const probe = { scope: null, anyHost: true } as const;
 
 /** Adds `/`, `/health`, `/livez`, `/readyz` and `/metrics`. They ask nobody and are answered whatever goes on. */
 export function registerOperations(app: FastifyInstance, parts: OperationsParts): void {
@@ -69,12 +70,12 @@ export function registerOperations(app: FastifyInstance, parts: OperationsParts)
   const aliveSchema = z.object({ status: z.literal('alive') });
   app.get(
     '/livez',
-    { config: open, schema: { ...operation('The server answers'), response: { 200: aliveSchema } } },
+    { config: probe, schema: { ...operation('The server answers'), response: { 200: aliveSchema } } },
     async () => ({ status: 'alive' }),
   );
   app.get(
     '/health',
-    { config: open, schema: { ...operation('Device, models and queue'), response: { 200: healthSchema } } },
+    { config: probe, schema: { ...operation('Device, models and queue'), response: { 200: healthSchema } } },
     async () => {
       const running = engines.status();
       return {
@@ -92,7 +93,7 @@ export function registerOperations(app: FastifyInstance, parts: OperationsParts)
   app.get(
     '/readyz',
     {
-      config: open,
+      config: probe,
       schema: { ...operation('Requests can be worked on'), response: { 200: readySchema, 503: notReadySchema } },
     },
     async (_request, reply) => {

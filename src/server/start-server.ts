@@ -7,6 +7,7 @@ import { ModelStore } from '../models/store.ts';
 import { buildApp, DIALECTS } from './app.ts';
 import { ModelSupply } from './model-supply.ts';
 import { ApiKeys } from './security/api-keys.ts';
+import { isLoopback } from './security/host-names.ts';
 import { limitJobs } from './security/limited-jobs.ts';
 import { InstalledSpeechModels } from './speech-models.ts';
 import { openTracing } from './tracing.ts';
@@ -101,8 +102,6 @@ function refuseOpenDoors({ host, allowAnonymous }: Config['settings'], keys: Api
     `${host} lets other machines in, and there are no API keys: make one with "diarist keys create NAME", or say --allow-anonymous.`,
   );
 }
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host);
 
 /** Starts the engines of the models that are wanted at once, after these are there. */
 async function preload(

@@ -38,6 +38,8 @@ declare module 'fastify' {
     envelope?: Envelope;
     /** Scope that a key must have; `null` needs no key. Default `audio:stt`. */
     scope?: string | null;
+    /** Answers whatever name the server is called by, for probes (see `security/host-names.ts`). */
+    anyHost?: true;
   }
 }
 

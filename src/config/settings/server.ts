@@ -1,4 +1,4 @@
-import { byteSize, flag, seconds, text, textList, wholeNumber } from '../value-kinds.ts';
+import { byteSize, flag, hostNames, seconds, text, textList, wholeNumber } from '../value-kinds.ts';
 import { setting } from './setting.ts';
 
 /** Settings of `diarist serve`. */
@@ -46,6 +46,13 @@ export const SERVER_SETTINGS = {
     variable: 'DIARIST_CORS_ORIGINS',
     meaning: 'origins of web pages that may call the server, separated by commas, or * (default: none)',
     kind: textList,
+    fallback: () => [],
+  }),
+  publicHosts: setting({
+    variable: 'DIARIST_PUBLIC_HOSTS',
+    meaning:
+      'names under which a server without API keys is called, beside those of its own machine, separated by commas',
+    kind: hostNames,
     fallback: () => [],
   }),
   preloadModels: setting({

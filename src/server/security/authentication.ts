@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DiaristError } from '../../core/errors.ts';
 import type { Client } from '../types.ts';
 import type { ApiKey, ApiKeys } from './api-keys.ts';
+import type { HostNames } from './host-names.ts';
 import { RequestRates } from './request-rates.ts';
 
 export interface AuthenticationOptions {
@@ -10,9 +11,13 @@ export interface AuthenticationOptions {
   readonly allowAnonymous: boolean;
   /** Origins of web pages that may call, `*` for all. */
   readonly origins: readonly string[];
+  /** Names that a server without keys answers under. */
+  readonly hosts: HostNames;
+  /** Only this machine can call. */
+  readonly isLoopback: boolean;
 }
 
-/** Where no key was ever made, the one person at this machine may do everything. */
+/** Where no key was ever made and nobody else can call, the one person at this machine may do everything. */
 const SOLE_USER: Client = { id: 'anonymous', scopes: new Set(['audio:stt', 'audio:tts', 'status:read', 'admin']) };
 const STRANGER: Client = { id: 'anonymous', scopes: new Set(['audio:stt', 'audio:tts', 'status:read']) };
 const NOBODY: Client = { id: 'anonymous', scopes: new Set() };
@@ -23,19 +28,20 @@ const DEFAULT_SCOPE = 'audio:stt';
  * Says who asks, before the body is read, and turns away who may not: `unauthorized`, `forbidden`, `rate_limited`. The
  * keys are looked up at each request, so that a revoked one is refused at once.
  */
-export function authenticate(app: FastifyInstance, { keys, allowAnonymous, origins }: AuthenticationOptions): void {
+export function authenticate(app: FastifyInstance, options: AuthenticationOptions): void {
+  const { keys, origins } = options;
   const rates = new RequestRates();
   app.addHook('onRequest', async (request, reply) => {
     const scope = request.is404 ? null : request.routeOptions.config.scope;
     const shown = keyOf(request);
     if (shown === undefined) {
       refuseForeignPages(request, origins);
-      request.client = anonymousClient(keys, allowAnonymous, scope);
+      request.client = anonymousClient(request, scope, options);
     } else {
       const key = keys.find(shown);
       // Clients that must send some key send any where none is needed.
       if (key === undefined && (scope === null || !keys.isInUse())) {
-        request.client = anonymousClient(keys, allowAnonymous, scope);
+        request.client = anonymousClient(request, scope, options);
       } else {
         // Probes and discovery ask often, and cost nothing.
         request.client = clientOf(key, scope === null ? undefined : rates, reply);
@@ -50,9 +56,22 @@ export function authenticate(app: FastifyInstance, { keys, allowAnonymous, origi
   });
 }
 
-function anonymousClient(keys: ApiKeys, allowAnonymous: boolean, scope: string | null | undefined): Client {
-  if (!keys.isInUse()) return SOLE_USER;
+function anonymousClient(
+  request: FastifyRequest,
+  scope: string | null | undefined,
+  { keys, allowAnonymous, hosts, isLoopback }: AuthenticationOptions,
+): Client {
+  // Who says so has opened the server to others, perhaps behind a proxy, under whatever name.
   if (allowAnonymous) return STRANGER;
+  if (!keys.isInUse()) {
+    if (!request.routeOptions.config?.anyHost && !hosts.accepts(request.host)) {
+      throw new DiaristError(
+        'forbidden',
+        'A server without API keys answers only under names of its own machine: list this name in DIARIST_PUBLIC_HOSTS.',
+      );
+    }
+    return isLoopback ? SOLE_USER : STRANGER;
+  }
   if (scope === null) return NOBODY;
   throw new DiaristError(
     'unauthorized',
