@@ -113,6 +113,8 @@ export interface AdmissionOptions {
    * is disposed of when the job is a row.
    */
   readonly admit?: () => Promise<Disposable>;
+  /** Aborts when the caller is gone, for whoever makes it wait to be admitted. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Submitted {

@@ -52,7 +52,7 @@ export class JobAnswers implements Answers {
     const durable = prefersAsync(request.headers.prefer);
     const { job } = await this.#jobs.submit(
       { ...submission, client: request.client.id, durable },
-      { wait: options.waitInQueue === true },
+      { wait: options.waitInQueue === true, signal: hangUpSignal(request) },
     );
     request.jobId = job.id;
     reply.header('x-diarist-job', job.id);

@@ -45,16 +45,16 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     ...{ store, logger, model: settings.model, preload: settings.preloadModels, fetch: settings.fetchModels },
   });
   const tracing = await openTracing(environment);
-  let stopping = false;
+  const closing = new AbortController();
   try {
     refuseOpenDoors(settings, keys);
     tracing?.traceJobs(parts.jobs);
     const app = await buildApp({
       ...{ config, engines, supply, logger, keys },
-      jobs: limitJobs(parts.jobs, (client) => keys.limitsOf(client)),
+      jobs: limitJobs(parts.jobs, (client) => keys.limitsOf(client), closing.signal),
       models: new InstalledSpeechModels(store, settings.model),
       dialects: parts.dialects ?? DIALECTS,
-      isStopping: () => stopping,
+      isStopping: () => closing.signal.aborted,
       ...(tracing && { tracing }),
     });
     await supply.start();
@@ -81,7 +81,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     return {
       url,
       close() {
-        stopping = true;
+        closing.abort();
         closed ??= close();
         return closed;
       },

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
@@ -146,6 +147,32 @@ describe('limits of a key', () => {
     expect(waiting.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(most).toBe(1);
     expect((await first).status).toBe(200);
+  });
+
+  it('make nobody wait who hung up, nor where the server stops', async () => {
+    const { key } = makeKey({ concurrentJobs: 1 });
+    const first = transcribe(key, 'SAY first\nSLOW 5000');
+    await expect.poll(() => server.jobs.counts().running).toBe(1);
+    const waiting = (text: string, signal?: AbortSignal): Promise<Response> => {
+      const form = new FormData();
+      form.set('audio_file', new Blob([text]), 'a.wav');
+      const headers = { 'x-api-key': key };
+      return fetch(`${server.url}/asr`, { method: 'POST', body: form, headers, ...(signal && { signal }) });
+    };
+    const uploads = (): number => readdirSync(server.jobs.uploadFolder).length;
+    const left = new AbortController();
+    const gone = waiting('SAY gone', left.signal).catch((error: Error) => error.name);
+    await expect.poll(uploads).toBe(1);
+    left.abort();
+    expect(await gone).toBe('AbortError');
+    // Its upload goes at once, and not when the first job has ended.
+    await expect.poll(uploads).toBe(0);
+    expect(server.jobs.counts().running).toBe(1);
+    const late = waiting('SAY late');
+    await expect.poll(uploads).toBe(1);
+    const closed = server.close();
+    expect((await late).status).toBe(503);
+    await Promise.all([first, closed]);
   });
 
   it('are not for a retry, which joins the job that uses them up', async () => {
