@@ -128,6 +128,27 @@ describe('a fair queue', () => {
     expect(drain(queue)).toEqual([first, third]);
   });
 
+  it('has every flow begin equal after a rest, whatever each had been served before', () => {
+    fc.assert(
+      fc.property(anyItems, (items) => {
+        const queue = queueOf(items);
+        drain(queue);
+        queue.rest();
+        const after = ['a', 'b', 'c', 'd', 'a', 'b', 'c', 'd'].map((flow) => item(flow));
+        for (const one of after) queue.add(one);
+        expect(drain(queue)).toEqual(after);
+      }),
+    );
+  });
+
+  it('settles nothing while something waits', () => {
+    const queue = queueOf([item('a', 1000), item('b', 10), item('b', 10)]);
+    for (let taken = 0; taken < 2; taken++) queue.take(queue.peek()!);
+    queue.rest();
+    queue.add(item('a', 10));
+    expect(drain(queue).map(({ flow }) => flow)).toEqual(['b', 'a']);
+  });
+
   it('charges a flow for what an item turned out to be', () => {
     const queue = queueOf([item('a', 10), item('b', 10), item('a', 10), item('b', 10)]);
     queue.take(queue.peek()!);

@@ -67,6 +67,17 @@ export class FairQueue<T extends QueueItem> {
     if (charged) charged.tag = Math.max(this.#virtualTime, charged.tag + seconds / weight);
   }
 
+  /**
+   * Nothing that was taken is being served any more. Where nothing waits either, a busy period is over: virtual time goes
+   * on to the last finish tag (section 2 of the paper), so that nobody comes back to a debt to flows that were not there.
+   */
+  rest(): void {
+    const flows = [...this.#flows.values()];
+    if (flows.some(({ items }) => items.length > 0)) return;
+    this.#virtualTime = Math.max(this.#virtualTime, ...flows.map(({ tag }) => tag));
+    this.#flows.clear();
+  }
+
   /** Removes an item wherever it stands. */
   remove(item: T): void {
     const flow = this.#flows.get(item.flow);

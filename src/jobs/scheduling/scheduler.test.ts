@@ -76,6 +76,23 @@ describe('the scheduler', () => {
     expect(rig.started[1]).toBe(dictation.id);
   });
 
+  it('forgets who ran much when all is done, but not while anything still runs', async () => {
+    const placeOfAna = async (alsoFinished: boolean) => {
+      const rig = new Rig(1);
+      const [long, other] = [job({ audioSeconds: 7200 }), job({ client: 'bob' })];
+      await rig.add(long, other);
+      await rig.finish(long.id);
+      if (alsoFinished) await rig.finish(other.id);
+      const backlog = Array.from({ length: 4 }, () => job({ client: 'eve' }));
+      const again = job();
+      await rig.add(...backlog, again);
+      if (!alsoFinished) await rig.finish(other.id);
+      return rig.scheduler.place(again.id)?.position;
+    };
+    expect(await placeOfAna(false)).toBe(3);
+    expect(await placeOfAna(true)).toBe(0);
+  });
+
   it('lets others pass a job whose model has no room, but not for ever', async () => {
     const rig = new Rig(2);
     rig.full.add('large');

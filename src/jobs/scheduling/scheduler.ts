@@ -113,12 +113,14 @@ export class Scheduler {
     if (!item) return;
     this.#waiting.delete(id);
     this.#queue.remove(item);
+    this.#restIfIdle();
     this.#changed();
   }
 
   finished(id: string): void {
     if (!this.#running.delete(id)) return;
     this.#throughput.working(this.#running.size, Date.now());
+    this.#restIfIdle();
     this.#changed();
   }
 
@@ -165,6 +167,11 @@ export class Scheduler {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#roomPoll);
+  }
+
+  /** What still runs may turn out longer than its flow was charged for: until then nothing is settled. */
+  #restIfIdle(): void {
+    if (this.#running.size === 0) this.#queue.rest();
   }
 
   #changed(): void {
