@@ -21,7 +21,7 @@ import { answerUnknownPaths, RouteTable } from './route-table.ts';
 import type { ApiKeys } from './security/api-keys.ts';
 import { secure } from './security/secure.ts';
 import type { Tracing } from './tracing.ts';
-import type { Dialect, ServerContext, SpeechModels } from './types.ts';
+import type { ClientEngines, Dialect, ServerContext, SpeechModels } from './types.ts';
 import { RequestUploads } from './uploads/request-uploads.ts';
 
 /** Every way of speaking that the server knows. */
@@ -32,6 +32,8 @@ export interface AppParts {
   readonly config: Config;
   readonly jobs: Jobs;
   readonly engines: Engines;
+  /** The same engines, for the requests of clients. */
+  readonly clientEngines: ClientEngines;
   readonly models: SpeechModels;
   readonly supply: ModelSupply;
   readonly logger: FastifyBaseLogger;
@@ -91,7 +93,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const context: ServerContext = {
     config: parts.config,
     jobs: parts.jobs,
-    engines: parts.engines,
+    engines: parts.clientEngines,
     models: parts.models,
     uploads: new RequestUploads({
       folder: parts.jobs.uploadFolder,

@@ -8,7 +8,9 @@ import { buildApp, DIALECTS } from './app.ts';
 import { ModelSupply } from './model-supply.ts';
 import { ApiKeys } from './security/api-keys.ts';
 import { isLoopback } from './security/host-names.ts';
+import { limitEngines } from './security/limited-engines.ts';
 import { limitJobs } from './security/limited-jobs.ts';
+import { checkQuota } from './security/quota.ts';
 import { InstalledSpeechModels } from './speech-models.ts';
 import { openTracing } from './tracing.ts';
 import type { Dialect } from './types.ts';
@@ -52,6 +54,10 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     const app = await buildApp({
       ...{ config, engines, supply, logger, keys },
       jobs: limitJobs(parts.jobs, (client) => keys.limitsOf(client), closing.signal),
+      clientEngines: limitEngines(engines, {
+        checkQuota: (client) => checkQuota(parts.jobs, client, keys.limitsOf(client)),
+        closing: closing.signal,
+      }),
       models: new InstalledSpeechModels(store, settings.model),
       dialects: parts.dialects ?? DIALECTS,
       isStopping: () => closing.signal.aborted,

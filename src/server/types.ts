@@ -1,17 +1,25 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
-import type { Engines } from '../host/types.ts';
 import type { Job, JobEvent, Jobs, SpooledFile, Submission } from '../jobs/types.ts';
+import type { DetectedLanguage, VoiceRequest } from '../pipeline/types.ts';
 import type { Transcript } from '../transcript/types.ts';
 
 /** What a dialect is given. It parses a request into a {@link Submission} and renders a {@link Transcript}. */
 export interface ServerContext {
   readonly config: Config;
   readonly jobs: Jobs;
-  readonly engines: Engines;
+  readonly engines: ClientEngines;
   readonly models: SpeechModels;
   readonly uploads: Uploads;
   readonly answers: Answers;
+}
+
+/** What engines do without a job, within the limits of the request's client. Calls beyond them wait. */
+export interface ClientEngines {
+  /** As `Engines.detectLanguage`; ends when the client hangs up. Throws `quota_exceeded`, `cancelled`, `shutting_down`, too. */
+  detectLanguage(request: FastifyRequest, model: string, recording: VoiceRequest): Promise<DetectedLanguage | null>;
+  /** As `Engines.embedVoice`; ends when the client hangs up. Throws `quota_exceeded`, `cancelled`, `shutting_down`, too. */
+  embedVoice(request: FastifyRequest, voice: VoiceRequest): Promise<readonly number[]>;
 }
 
 /** A dialect registers its routes. Its routes name their error envelope: `config: { envelope: 'openai' }`. */

@@ -3,6 +3,7 @@ import { DiaristError } from '../../core/errors.ts';
 import type { Jobs, Submission, Submitted } from '../../jobs/types.ts';
 import type { KeyLimits } from './api-keys.ts';
 import { type Patience, waitPatiently } from './patience.ts';
+import { checkQuota } from './quota.ts';
 
 /**
  * The same jobs, but each client within the limits of its key: `quota_exceeded` where its audio of the day or month is
@@ -40,23 +41,6 @@ function withMethods(jobs: Jobs, methods: Partial<Jobs>): Jobs {
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-}
-
-function checkQuota(jobs: Jobs, client: string, limits: KeyLimits): void {
-  const now = new Date();
-  const pending = jobs.pendingAudioSeconds(client);
-  const check = (limit: number | undefined, since: number, period: string): void => {
-    if (limit === undefined) return;
-    const used = jobs.usage(client, since).audioSeconds + pending;
-    if (used < limit) return;
-    throw new DiaristError(
-      'quota_exceeded',
-      `This API key has used its ${limit} seconds of audio of this ${period}: wait for the next one, or ask for more.`,
-    );
-  };
-  const midnight = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate());
-  check(limits.audioSecondsPerDay, midnight, 'day');
-  check(limits.audioSecondsPerMonth, Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1), 'month');
 }
 
 /** Counts the jobs of a client that have not ended, and lets callers wait for one of them to end. */

@@ -10,7 +10,7 @@ import { type AsrDetectedLanguage, detectLanguageFieldsSchema } from './schemas.
 /** `POST /detect-language`: no job, for the engine takes it before what waits and the recording goes with the answer. */
 export async function detectLanguage(
   request: FastifyRequest,
-  { uploads, models, engines, answers }: ServerContext,
+  { uploads, models, engines }: ServerContext,
 ): Promise<AsrDetectedLanguage> {
   await using form = await uploads.read(request, { files: ['audio_file'], query: 'wins' });
   const asked = parseFields(detectLanguageFieldsSchema, form.fields);
@@ -19,7 +19,7 @@ export async function detectLanguage(
   const format = asked.encode === false ? { format: 's16le' as const } : {};
   const voice = { id: randomUUID(), path, ...format };
   try {
-    return renderDetectedLanguage(await engines.detectLanguage(model, voice, { signal: answers.hangUp(request) }));
+    return renderDetectedLanguage(await engines.detectLanguage(request, model, voice));
   } catch (error) {
     throw errorWithoutRecordingPath(error, path);
   }

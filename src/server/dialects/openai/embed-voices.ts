@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiaristError, type ErrorCode } from '../../../core/errors.ts';
-import type { Engines } from '../../../host/types.ts';
-import type { KnownSpeaker } from '../../../pipeline/types.ts';
+import type { KnownSpeaker, VoiceRequest } from '../../../pipeline/types.ts';
 import type { KnownVoice } from './known-voices.ts';
 
 /** What is wrong with a reference that its sender can put right. */
@@ -22,9 +21,8 @@ const FAULTS: Partial<Record<ErrorCode, string>> = {
  */
 export async function embedVoices(
   voices: readonly KnownVoice[],
-  engines: Engines,
+  embedVoice: (voice: VoiceRequest) => Promise<readonly number[]>,
   folder: string,
-  signal: AbortSignal,
 ): Promise<readonly KnownSpeaker[]> {
   const known: KnownSpeaker[] = [];
   for (const [index, { name, recording }] of voices.entries()) {
@@ -33,7 +31,7 @@ export async function embedVoices(
     try {
       await mkdir(folder, { recursive: true });
       await writeFile(path, recording, { flag: 'wx', mode: 0o600 });
-      known.push({ name, embedding: await engines.embedVoice({ id, path }, { signal }) });
+      known.push({ name, embedding: await embedVoice({ id, path }) });
     } catch (error) {
       throw referenceError(error, index);
     } finally {

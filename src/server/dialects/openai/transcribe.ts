@@ -49,7 +49,7 @@ async function submissionOf(
   form: Form,
   modelName: string,
   request: FastifyRequest<{ Params: DeploymentParams }>,
-  { models, engines, jobs, answers }: ServerContext,
+  { models, engines, jobs }: ServerContext,
 ): Promise<NewSubmission> {
   // Deployments have names of their own, which say nothing of a model here.
   const model = await models.resolve(modelName).catch((error: unknown) => {
@@ -57,7 +57,7 @@ async function submissionOf(
     throw error;
   });
   lookAtRecording(form, FILE);
-  const knownSpeakers = await embedVoices(voices, engines, jobs.uploadFolder, answers.hangUp(request));
+  const knownSpeakers = await embedVoices(voices, (voice) => engines.embedVoice(request, voice), jobs.uploadFolder);
   return {
     file: takeRecording(form, FILE),
     options: { ...options, model, ...(knownSpeakers.length > 0 && { knownSpeakers }) },
