@@ -2,6 +2,9 @@ import { DiaristError } from '../core/errors.ts';
 import type { Seconds } from '../core/units.ts';
 import type { Job } from './types.ts';
 
+/** Between joining a job and waiting for it lies a write to the disk at most: a caller who takes longer is gone. */
+const ARRIVAL_SECONDS: Seconds = 5;
+
 interface Audience {
   /** Callers that wait or listen. */
   present: number;
@@ -35,8 +38,16 @@ export class Attendance {
       left = true;
       audience.present--;
       // An audience that was replaced is one whose job ended.
-      if (audience.present === 0 && this.#audiences.get(id) === audience) this.#startGrace(id, audience);
+      if (audience.present === 0 && this.#audiences.get(id) === audience) {
+        this.#startGrace(id, audience, this.#graceSeconds);
+      }
     };
+  }
+
+  /** Somebody has joined the job and will attend in a moment: a grace that is nearly over does not end before that. */
+  expectArrival(id: string): void {
+    const audience = this.#audiences.get(id);
+    if (audience?.present === 0) this.#startGrace(id, audience, Math.max(this.#graceSeconds, ARRIVAL_SECONDS));
   }
 
   /** Resolves at the end of the job. Rejects with `cancelled` when the signal aborts, with `shutting_down` on close. */
@@ -88,12 +99,13 @@ export class Attendance {
     return audience;
   }
 
-  #startGrace(id: string, audience: Audience): void {
+  #startGrace(id: string, audience: Audience, seconds: Seconds): void {
+    clearTimeout(audience.grace);
     if (this.#closed) return;
     audience.grace = setTimeout(() => {
       this.#audiences.delete(id);
       this.#deserted(id);
-    }, this.#graceSeconds * 1000);
+    }, seconds * 1000);
     audience.grace.unref();
   }
 }

@@ -176,6 +176,21 @@ describe('callers who hang up', () => {
     await expect.poll(() => bench.engines.running).toBe(0);
   });
 
+  it('have it still where they join it just before the grace is over and wait just behind that', async () => {
+    await using bench = await JobBench.open({ hangupGraceSeconds: 0.3 });
+    const id = await bench.submit(hanging, { durable: false });
+    await hangUpOn(bench, id);
+    const retry = await bench.jobs.submit(submissionOf(bench.jobs, hanging, { durable: false }));
+    expect(retry).toMatchObject({ as: 'joined', job: { id } });
+    const deserted = await bench.submit({ ...hanging, text: 'c d' }, { durable: false });
+    await hangUpOn(bench, deserted);
+    await expect.poll(() => bench.jobs.get(deserted)?.state).toBe('cancelled');
+    const waiting = bench.jobs.wait(id);
+    expect(bench.jobs.get(id)?.state).toBe('running');
+    await bench.jobs.cancel(id);
+    expect(await waiting).toMatchObject({ reason: 'client' });
+  });
+
   it('have it still where they come back, where somebody else waits, and where it is durable', async () => {
     await using bench = await JobBench.open({ hangupGraceSeconds: 0.02 });
     const back = await bench.submit({ ...hanging, text: 'c d' }, { durable: false });

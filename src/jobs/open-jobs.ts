@@ -100,6 +100,7 @@ export async function openJobs({ engines, settings, webhookRetrySeconds }: JobsO
         folders,
         lifecycle,
         scheduler,
+        attendance,
         newId: createJobIds(),
         wakeWebhooks: () => sender.wake(),
       },

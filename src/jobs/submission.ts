@@ -3,6 +3,7 @@ import type { AddressRules } from '../core/address-rules.ts';
 import { DiaristError, toDiaristError } from '../core/errors.ts';
 import { assertAllowedAddress } from '../core/guarded-fetch.ts';
 import type { Seconds } from '../core/units.ts';
+import type { Attendance } from './attendance.ts';
 import { type JobFolders, syncToDisk } from './job-folders.ts';
 import { joinKey } from './join-key.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -31,6 +32,7 @@ export interface AdmissionParts {
   readonly folders: JobFolders;
   readonly lifecycle: Lifecycle;
   readonly scheduler: Scheduler;
+  readonly attendance: Pick<Attendance, 'expectArrival'>;
   newId(now: number): string;
   /** Tells the receivers of a webhook that joined a job which had ended. */
   wakeWebhooks(): void;
@@ -148,11 +150,12 @@ export class Admission {
   /** The job that runs for the same content, or whose result is there. */
   #join(submission: Submission, key: string): Submitted | undefined {
     if (submission.reuse === false) return undefined;
-    const { database, rows, webhooks, lifecycle } = this.#parts;
+    const { database, rows, webhooks, lifecycle, attendance } = this.#parts;
     const { client, durable, webhook } = submission;
     const open = rows.openByContent(client, key);
     const known = open ?? this.#stored(submission, key);
     if (!known) return undefined;
+    if (open && !durable) attendance.expectArrival(open.job.id);
     const becomesDurable = open !== undefined && durable && !known.job.durable;
     if (becomesDurable || webhook) {
       database.transaction(
