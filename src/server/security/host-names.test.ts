@@ -1,9 +1,15 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
+import fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
+import { answerErrors } from '../error-handling.ts';
 import { startTestServer, type TestServer } from '../fixtures/test-server.ts';
 import type { Dialect } from '../types.ts';
 import { ApiKeys } from './api-keys.ts';
+import { authenticate } from './authentication.ts';
 import { HostNames } from './host-names.ts';
 
 /** What a browser sends whose page lets its own name point here; `fetch` does not let one set the header. */
@@ -84,6 +90,26 @@ describe('a server without keys', () => {
     };
     expect(await statusAt({})).toBe(200);
     expect(await statusAt({ DIARIST_ALLOW_ANONYMOUS: 'true' })).toBe(403);
+  });
+});
+
+describe('a server that other machines can call', () => {
+  it('makes nobody an admin who shows no key, even if its keys are lost', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'diarist-keys-'));
+    try {
+      using keys = new ApiKeys(folder);
+      await using app = fastify();
+      app.decorateRequest('client');
+      answerErrors(app);
+      const hosts = new HostNames([], []);
+      authenticate(app, { keys, allowAnonymous: false, origins: [], hosts, isLoopback: false });
+      app.get('/admin', { config: { scope: 'admin' } }, async () => ({}));
+      app.get('/speech', async () => ({}));
+      const status = async (url: string): Promise<number> => (await app.inject(url)).statusCode;
+      expect([await status('/admin'), await status('/speech')]).toEqual([403, 200]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

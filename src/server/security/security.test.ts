@@ -4,7 +4,9 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from '../fixtures/test-server.ts';
+import { defaultJobOptions } from '../webservice-options.ts';
 import { ApiKeys, type KeyLimits, type Scope } from './api-keys.ts';
+import { limitJobs } from './limited-jobs.ts';
 import { RequestRates } from './request-rates.ts';
 
 let server: TestServer;
@@ -173,6 +175,18 @@ describe('limits of a key', () => {
     const closed = server.close();
     expect((await late).status).toBe(503);
     await Promise.all([first, closed]);
+  });
+
+  it('give a turn on whose job never became a row', async () => {
+    const limited = limitJobs(server.jobs, () => ({ concurrentJobs: 1 }), new AbortController().signal);
+    const submit = (sha256: string): Promise<unknown> => {
+      // It is not there, so that writing it to the disk fails when the turn is taken.
+      const file = { path: join(server.jobs.uploadFolder, sha256), name: 'a.wav', bytes: 1, sha256 };
+      const options = defaultJobOptions('base');
+      return limited.submit({ file, options, client: 'ana', dialect: 'asr', durable: true }, { wait: true });
+    };
+    const outcomes = await Promise.allSettled([submit('a'), submit('b')]);
+    expect(outcomes).toMatchObject([{ reason: { code: 'ENOENT' } }, { reason: { code: 'ENOENT' } }]);
   });
 
   it('are not for a retry, which joins the job that uses them up', async () => {
