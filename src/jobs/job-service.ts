@@ -70,6 +70,10 @@ export class JobService implements Jobs {
     return await this.#parts.admission.submit(submission, options, () => this.#assertOpen());
   }
 
+  assertRoom(submission: Omit<Submission, 'dialect' | 'durable'>): void {
+    this.#parts.admission.assertRoomFor(submission);
+  }
+
   get(id: string, client?: string): Job | undefined {
     return this.#parts.rows.find(id, client)?.job;
   }

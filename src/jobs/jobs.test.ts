@@ -149,6 +149,24 @@ describe('the same recording', () => {
     expect(await bench.submit(script)).not.toBe(first);
   });
 
+  it('joins where known voices were computed anew from the same reference, and only there', async () => {
+    await using bench = await JobBench.open();
+    const script = { text: 'a b', hangsAt: 1 };
+    const submit = (embedding: readonly number[], reference?: string, name = 'Ana') => {
+      const voice = { name, embedding, ...(reference !== undefined && { reference }) };
+      return bench.submit(script, { options: { ...OPTIONS, knownSpeakers: [voice] } });
+    };
+    const first = await submit([0.6, 0.8], 'hash');
+    expect(await submit([0.6, 0.8000000000000002], 'hash')).toBe(first);
+    const others = [
+      await submit([0.6, 0.8], 'another'),
+      await submit([0.6, 0.8], 'hash', 'Bob'),
+      await submit([0.6, 0.8]),
+      await submit([0.6, 0.8000000000000002]),
+    ];
+    expect(new Set([first, ...others]).size).toBe(5);
+  });
+
   it('sent twice at once is one job', async () => {
     await using bench = await JobBench.open();
     const script = { text: 'a', chunkMs: 20 };
@@ -224,6 +242,10 @@ describe('a full queue', () => {
     const refused = submissionOf(bench.jobs, { text: 'd' });
     await expect(bench.jobs.submit(refused)).rejects.toMatchObject({ code: 'queue_full' });
     expect(existsSync(refused.file!.path)).toBe(false);
+    const [unsent, known] = [submissionOf(bench.jobs, { text: 'd' }), submissionOf(bench.jobs, { text: 'b' })];
+    expect(() => bench.jobs.assertRoom(unsent)).toThrow(expect.objectContaining({ code: 'queue_full' }));
+    bench.jobs.assertRoom(known);
+    expect([unsent, known].map(({ file }) => existsSync(file!.path))).toEqual([true, true]);
     const { job } = await bench.jobs.submit(submissionOf(bench.jobs, { text: 'd' }), { wait: true });
     expect(bench.jobs.place(job.id)).toEqual({ position: 2 });
     expect(bench.jobs.counts()).toEqual({ queued: 3, running: 1, limit: 2 });

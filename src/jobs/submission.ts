@@ -76,6 +76,12 @@ export class Admission {
     }
   }
 
+  /** See `Jobs.assertRoom`. */
+  assertRoomFor(submission: Omit<Submission, 'dialect' | 'durable'>): void {
+    const key = joinKey(recordingOf(submission), submission.options);
+    if (!this.#known(submission, key)) this.#assertRoom(false);
+  }
+
   /** A new job for the recording of another one. */
   rerun(source: StoredJob, options: JobOptions): Submitted {
     this.#assertRoom(false);
@@ -148,15 +154,19 @@ export class Admission {
   }
 
   /** The job that runs for the same content, or whose result is there. */
-  #join(submission: Submission, key: string): Submitted | undefined {
+  #known(submission: Pick<Submission, 'client' | 'url' | 'reuse'>, key: string): StoredJob | undefined {
     if (submission.reuse === false) return undefined;
+    return this.#parts.rows.openByContent(submission.client, key) ?? this.#stored(submission, key);
+  }
+
+  #join(submission: Submission, key: string): Submitted | undefined {
     const { database, rows, webhooks, lifecycle, attendance } = this.#parts;
-    const { client, durable, webhook } = submission;
-    const open = rows.openByContent(client, key);
-    const known = open ?? this.#stored(submission, key);
+    const { durable, webhook } = submission;
+    const known = this.#known(submission, key);
     if (!known) return undefined;
-    if (open && !durable) attendance.expectArrival(open.job.id);
-    const becomesDurable = open !== undefined && durable && !known.job.durable;
+    const open = known.job.finishedAt === undefined;
+    if (open && !durable) attendance.expectArrival(known.job.id);
+    const becomesDurable = open && durable && !known.job.durable;
     if (becomesDurable || webhook) {
       database.transaction(
         () => {
@@ -174,7 +184,7 @@ export class Admission {
     return { job, as };
   }
 
-  #stored({ client, url }: Submission, key: string): StoredJob | undefined {
+  #stored({ client, url }: Pick<Submission, 'client' | 'url'>, key: string): StoredJob | undefined {
     const ttlMs = this.#settings.resultTtlSeconds * 1000;
     // What is behind a URL may have changed.
     if (ttlMs === 0 || url !== undefined) return undefined;

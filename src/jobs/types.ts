@@ -175,6 +175,11 @@ export interface Jobs {
    * the limit, because its caller waits (`/asr`). The file is gone from its place in any case.
    */
   submit(submission: Submission, admission?: AdmissionOptions): Promise<Submitted>;
+  /**
+   * Throws `queue_full` where {@link submit} would, for those who have work to do before that. What makes the submission
+   * join a job is looked at only, so the embeddings of known speakers with a `reference` may still be empty.
+   */
+  assertRoom(submission: Omit<Submission, 'dialect' | 'durable'>): void;
   get(id: string, client?: string): Job | undefined;
   list(filter: JobFilter): { readonly jobs: readonly Job[]; readonly next?: string };
   /** Transcript of a succeeded job. */

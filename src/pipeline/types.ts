@@ -47,6 +47,8 @@ export interface TranscribeOptions {
 export interface KnownSpeaker {
   readonly name: string;
   readonly embedding: readonly number[];
+  /** What the embedding was computed from (SHA-256): the same voice again may differ in the last bits of its numbers. */
+  readonly reference?: string;
 }
 
 /** A file on disk that ffmpeg may read; URLs and stdin are brought to disk by `audio/sources` first. */

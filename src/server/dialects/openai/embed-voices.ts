@@ -25,13 +25,13 @@ export async function embedVoices(
   folder: string,
 ): Promise<readonly KnownSpeaker[]> {
   const known: KnownSpeaker[] = [];
-  for (const [index, { name, recording }] of voices.entries()) {
+  for (const [index, { name, recording, sha256 }] of voices.entries()) {
     const id = `voice-${randomUUID()}`;
     const path = join(folder, id);
     try {
       await mkdir(folder, { recursive: true });
       await writeFile(path, recording, { flag: 'wx', mode: 0o600 });
-      known.push({ name, embedding: await embedVoice({ id, path }) });
+      known.push({ name, embedding: await embedVoice({ id, path }), reference: sha256 });
     } catch (error) {
       throw referenceError(error, index);
     } finally {

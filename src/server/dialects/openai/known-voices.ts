@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { DiaristError } from '../../../core/errors.ts';
 import type { Fields } from '../../webservice-options.ts';
 
@@ -12,6 +13,8 @@ export interface KnownVoice {
   readonly name: string;
   /** A recording of the voice in any format that ffmpeg reads. */
   readonly recording: Buffer;
+  /** SHA-256 of the recording. */
+  readonly sha256: string;
 }
 
 /**
@@ -30,7 +33,10 @@ export function readKnownVoices(fields: Fields): readonly KnownVoice[] {
   if (names.length > MOST_VOICES) throw invalid(NAMES, `At most ${MOST_VOICES} known speakers can be given.`);
   if (names.some((name) => name.trim() === '')) throw invalid(NAMES, `Each of ${NAMES} must have a letter at least.`);
   if (new Set(names).size < names.length) throw invalid(NAMES, `Each of ${NAMES} must be another name.`);
-  return names.map((name, index) => ({ name, recording: dataOf(references[index]!, index) }));
+  return names.map((name, index) => {
+    const recording = dataOf(references[index]!, index);
+    return { name, recording, sha256: createHash('sha256').update(recording).digest('hex') };
+  });
 }
 
 const DATA_URL = /^data:[^,]{0,200};base64,/i;

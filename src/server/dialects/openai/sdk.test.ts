@@ -119,9 +119,13 @@ describe('the openai package', () => {
       dialects: [openaiDialect],
       environment: { DIARIST_QUEUE_LIMIT: '1', DIARIST_MAX_RUNNING: '1' },
     });
-    const send = (text: string): Promise<Response> => {
+    const send = (text: string, voice?: string): Promise<Response> => {
       const form = new FormData();
       form.set('file', new Blob([text]), 'a.wav');
+      if (voice !== undefined) {
+        form.set('known_speaker_names[]', 'Ann');
+        form.set('known_speaker_references[]', `data:audio/wav;base64,${Buffer.from(voice).toString('base64')}`);
+      }
       return fetch(`${busy.url}/v1/audio/transcriptions`, { method: 'POST', body: form });
     };
     const state = async (wanted: { running: number; queued: number }): Promise<void> => {
@@ -130,19 +134,26 @@ describe('the openai package', () => {
     const running = send('one');
     await state({ running: 1, queued: 0 });
     const again = send('one');
-    const queued = send('two');
+    const queued = send('two', 'SAY me');
     await state({ running: 1, queued: 1 });
     const refused = await send('three');
     expect([refused.status, refused.headers.get('x-should-retry')]).toEqual([503, 'true']);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
     expect(await refused.text()).not.toContain('invalid_request_error');
+    // A voice that cannot be embedded is answered with 400 once it was tried.
+    expect((await send('three', 'SILENT')).status).toBe(503);
+    const accepted: string[] = [];
+    busy.jobs.onChange((change) => change.kind === 'accepted' && accepted.push(change.as));
+    const voiceAgain = send('two', 'SAY me');
+    await expect.poll(() => accepted).toEqual(['joined']);
     paced.end('Done.');
-    const answers = await Promise.all([running, again, queued]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
-    const [first, joined, other] = answers.map(({ headers }) => headers.get('x-diarist-job'));
+    const answers = await Promise.all([running, again, queued, voiceAgain]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    const [first, joined, other, otherJoined] = answers.map(({ headers }) => headers.get('x-diarist-job'));
     expect(joined).toBe(first);
     expect(other).not.toBe(first);
+    expect(otherJoined).toBe(other);
   });
 });
 

@@ -56,7 +56,12 @@ async function submissionOf(
     if (request.params.deployment !== undefined && isUnknownModel(error)) return models.resolve(undefined);
     throw error;
   });
-  lookAtRecording(form, FILE);
+  const file = lookAtRecording(form, FILE);
+  if (voices.length > 0) {
+    // Voices take the engine before any job does: a server that is overloaded refuses first.
+    const knownSpeakers = voices.map(({ name, sha256 }) => ({ name, reference: sha256, embedding: [] }));
+    jobs.assertRoom({ file, options: { ...options, model, knownSpeakers }, client: request.client.id });
+  }
   const knownSpeakers = await embedVoices(voices, (voice) => engines.embedVoice(request, voice), jobs.uploadFolder);
   return {
     file: takeRecording(form, FILE),
