@@ -13,6 +13,7 @@ import type { JobDatabase } from './store/database.ts';
 import type { JobRows, StoredJob } from './store/job-rows.ts';
 import type { WebhookRows } from './store/webhook-rows.ts';
 import { type Admission, scheduledJob } from './submission.ts';
+import { afterServerLoss, hopelessAfter } from './suspicion.ts';
 import type {
   AdmissionOptions,
   Delivery,
@@ -124,6 +125,17 @@ export class JobService implements Jobs {
   deserted(id: string): void {
     const stored = this.#parts.rows.find(id);
     if (stored && !stored.job.durable) this.#cancel(stored, 'disconnected');
+  }
+
+  /** The job that a lost server left running as it waits now; undefined where it took too many servers with it. */
+  afterServerLoss(stored: StoredJob): StoredJob | undefined {
+    const { lifecycle } = this.#parts;
+    const losses = afterServerLoss(stored);
+    const error = hopelessAfter(losses);
+    if (!error) return lifecycle.requeue(stored, losses);
+    const ended = lifecycle.end(stored, { state: 'failed', error });
+    if (ended) this.ended(ended);
+    return undefined;
   }
 
   async delete(id: string, client?: string): Promise<boolean> {

@@ -21,6 +21,7 @@ import { EventRows } from './store/event-rows.ts';
 import { JobRows } from './store/job-rows.ts';
 import { WebhookRows } from './store/webhook-rows.ts';
 import { Admission, scheduledJob } from './submission.ts';
+import { LOSS_COUNTS_AFTER_SECONDS } from './suspicion.ts';
 import type { Jobs } from './types.ts';
 import { serverWebhookSecret } from './webhooks/webhook-secret.ts';
 import { RETRY_SECONDS, WebhookSender } from './webhooks/webhook-sender.ts';
@@ -49,6 +50,8 @@ export interface JobsOptions {
   readonly settings: JobSettings;
   /** Waits between the attempts of a webhook; the specification's where absent. */
   readonly webhookRetrySeconds?: readonly Seconds[];
+  /** Time for which a job must have run to be asked about where the server was lost; 5 s where absent. */
+  readonly lossCountsAfterSeconds?: Seconds;
 }
 
 export function jobsOptions(config: Config, engines: Engines): JobsOptions {
@@ -62,7 +65,12 @@ export function jobsOptions(config: Config, engines: Engines): JobsOptions {
  * Throws `invalid_configuration` (another server has the folder, a wrong secret), `data_damaged`, `output_unwritable`,
  * `disk_full`.
  */
-export async function openJobs({ engines, settings, webhookRetrySeconds }: JobsOptions): Promise<Jobs> {
+export async function openJobs({
+  engines,
+  settings,
+  webhookRetrySeconds,
+  lossCountsAfterSeconds = LOSS_COUNTS_AFTER_SECONDS,
+}: JobsOptions): Promise<Jobs> {
   const root = join(settings.dataDir, 'jobs');
   createFolder(root);
   const lock = lockDataFolder(join(root, 'lock.sqlite'), settings.dataDir);
@@ -79,7 +87,8 @@ export async function openJobs({ engines, settings, webhookRetrySeconds }: JobsO
     const lifecycle = new Lifecycle(database, { rows, events, webhooks }, log, settings);
     const scheduler = new Scheduler(engines, settings.maxRunningJobs, (id) => runner.start(id));
     const attendance = new Attendance(settings.hangupGraceSeconds, (id) => service.deserted(id));
-    const runner = new Runner({ engines, lifecycle, folders, rows, events, guarded }, settings, {
+    const runnerSettings = { ...settings, lossCountsAfterSeconds };
+    const runner = new Runner({ engines, lifecycle, folders, rows, events, guarded }, runnerSettings, {
       scheduler,
       ended: (stored) => service.ended(stored),
       settled: (id) => service.settled(id),
@@ -126,8 +135,7 @@ export async function openJobs({ engines, settings, webhookRetrySeconds }: JobsO
     });
 
     for (const stored of rows.open()) {
-      // The server that ran it is gone; that is no crash of the engine, however often it happens.
-      const waiting = stored.job.state === 'running' ? lifecycle.requeue(stored, stored) : stored;
+      const waiting = stored.job.state === 'running' ? service.afterServerLoss(stored) : stored;
       if (waiting) scheduler.add(scheduledJob(waiting));
     }
     folders.sweep((id) => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DiaristError, type ErrorCode, toDiaristError } from '../core/errors.ts';
 import type { GuardedFetch } from '../core/guarded-fetch.ts';
+import type { Seconds } from '../core/units.ts';
 import type { Engines } from '../host/types.ts';
 import type { Progress } from '../pipeline/types.ts';
 import type { Transcript } from '../transcript/types.ts';
@@ -11,6 +12,7 @@ import { estimateAudioSeconds } from './scheduling/audio-estimate.ts';
 import { flowOf, type Scheduler, weightOf } from './scheduling/scheduler.ts';
 import type { EventRows } from './store/event-rows.ts';
 import type { JobRows, StoredJob } from './store/job-rows.ts';
+import { afterCrash, isSuspect } from './suspicion.ts';
 import { transcribeUnnamed } from './transcribe-unnamed.ts';
 
 /** Progress is stored and told this often at most; each stage is told at once. */
@@ -26,12 +28,8 @@ const ENGINE_FAILURES: ReadonlySet<ErrorCode> = new Set([
   'cancelled',
   'shutting_down',
 ]);
-/** Crashes in a row from which on a job runs alone: whether it is the culprit shows then, and it takes no other with it. */
-const SUSPICIOUS_CRASHES = 2;
 /** A recording that somebody's memory guard kills the engine for, each time, must come to an end as well. */
 const MOST_STARTS_AFTER_KILLS = 100;
-/** Less than that between two crashes is no progress. */
-export const PROGRESS_STEP = 0.001;
 
 interface Run {
   readonly abort: AbortController;
@@ -43,11 +41,8 @@ interface Run {
 
 export interface RunnerSettings extends FetchLimits {
   readonly maxAttempts: number;
-}
-
-/** True for a job that runs while nothing else does until it got further than at its last crash. */
-export function isSuspect(stored: StoredJob): boolean {
-  return stored.engineCrashes >= SUSPICIOUS_CRASHES;
+  /** A job that ran for so long is asked about when its server is lost. */
+  readonly lossCountsAfterSeconds: Seconds;
 }
 
 /** Runs jobs in the engines and makes of what comes back what the job becomes. */
@@ -126,6 +121,10 @@ export class Runner {
   async #run(id: string, run: Run): Promise<void> {
     const stored = this.#lifecycle.start(id);
     if (!stored) return;
+    const ranLong = setTimeout(
+      () => quietly(() => this.#rows.ranLong(stored.seq)),
+      this.#settings.lossCountsAfterSeconds * 1000,
+    ).unref();
     let outcome: Outcome;
     try {
       const transcript = await this.#work(stored, run);
@@ -141,6 +140,8 @@ export class Runner {
       const requeued = ENGINE_FAILURES.has(failure.code) && this.#tryAgain(stored, run.reached, failure);
       if (requeued) return;
       outcome = { state: 'failed', error: wasNotAsked(failure) ? closedByItself(failure) : failure };
+    } finally {
+      clearTimeout(ranLong);
     }
     await this.#store(stored, outcome);
   }
@@ -200,15 +201,12 @@ export class Runner {
       this.#lifecycle.requeue(now, now, failure);
       return true;
     }
-    const advanced = reached > now.crashProgress + PROGRESS_STEP;
-    let engineCrashes = advanced ? 1 : now.engineCrashes + 1;
-    if (failure.code === 'engine_out_of_memory') {
-      // Together with others it may have been too much; alone it would be again.
-      if (isSuspect(before) && !advanced) return false;
-      engineCrashes = Math.max(engineCrashes, SUSPICIOUS_CRASHES);
-    }
-    if (engineCrashes >= this.#settings.maxAttempts) return false;
-    this.#lifecycle.requeue(now, { engineCrashes, crashProgress: Math.max(reached, now.crashProgress) }, failure);
+    const lacksMemory = failure.code === 'engine_out_of_memory';
+    const { advanced, ...crashes } = afterCrash(now, reached, lacksMemory);
+    // Together with others it may have been too much; alone it would be again.
+    if (lacksMemory && isSuspect(before) && !advanced) return false;
+    if (crashes.engineCrashes >= this.#settings.maxAttempts) return false;
+    this.#lifecycle.requeue(now, crashes, failure);
     return true;
   }
 

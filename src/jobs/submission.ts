@@ -7,12 +7,12 @@ import type { Attendance } from './attendance.ts';
 import { type JobFolders, syncToDisk } from './job-folders.ts';
 import { joinKey } from './join-key.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { isSuspect, PROGRESS_STEP } from './runner.ts';
 import { estimateAudioSeconds, priorityFor, UNKNOWN_AUDIO_SECONDS } from './scheduling/audio-estimate.ts';
 import type { Scheduler } from './scheduling/scheduler.ts';
 import type { JobDatabase } from './store/database.ts';
 import type { JobRows, NewJob, StoredJob } from './store/job-rows.ts';
 import type { WebhookRows } from './store/webhook-rows.ts';
+import { aloneUntil } from './suspicion.ts';
 import type { AdmissionOptions, JobOptions, Priority, SpooledFile, Submission, Submitted, Webhook } from './types.ts';
 import { isWebhookSecret } from './webhooks/webhook-secret.ts';
 
@@ -202,7 +202,8 @@ export class Admission {
 
 /** What the scheduler is told of a job. */
 export function scheduledJob(stored: StoredJob): Parameters<Scheduler['add']>[0] {
-  const { seq, job, estimatedSeconds, crashProgress } = stored;
+  const { seq, job, estimatedSeconds } = stored;
+  const alone = aloneUntil(stored);
   return {
     id: job.id,
     seq,
@@ -210,7 +211,7 @@ export function scheduledJob(stored: StoredJob): Parameters<Scheduler['add']>[0]
     priority: job.priority,
     model: job.options.model,
     audioSeconds: job.audioSeconds ?? estimatedSeconds,
-    ...(isSuspect(stored) && { aloneUntil: crashProgress + PROGRESS_STEP }),
+    ...(alone !== undefined && { aloneUntil: alone }),
   };
 }
 

@@ -4,10 +4,12 @@ import type { Transcript } from '../../transcript/types.ts';
 import type { Job, JobError, JobFilter, JobOptions, JobStage, JobState, Priority, Usage } from '../types.ts';
 import type { JobDatabase, Row, Statement } from './database.ts';
 
-/** Crashes of the engine in a row without progress in between, and how far the job was at the last one. */
+/** Crashes of the engine, and losses of the server, in a row without progress in between, and how far the job was then. */
 export interface Crashes {
   readonly engineCrashes: number;
   readonly crashProgress: number;
+  readonly serverLosses: number;
+  readonly lossProgress: number;
 }
 
 /** A job with what only the jobs themselves need to know. */
@@ -21,13 +23,15 @@ export interface StoredJob extends Crashes {
   readonly joinKey: string;
   /** Length of the recording as its size makes it likely. */
   readonly estimatedSeconds: Seconds;
+  /** At its last start it ran long enough to blame it where its server was lost. */
+  readonly ranLong: boolean;
   /** When the upload goes; absent before the end and after it has gone. */
   readonly uploadUntil?: number;
 }
 
 export type NewJob = Omit<
   StoredJob,
-  'seq' | 'engineCrashes' | 'crashProgress' | 'uploadUntil' // set by what happens to it
+  'seq' | keyof Crashes | 'ranLong' | 'uploadUntil' // set by what happens to it
 >;
 
 /** How a job ended. */
@@ -52,6 +56,7 @@ export class JobRows {
   readonly #openByContent: Statement;
   readonly #storedByContent: Statement;
   readonly #start: Statement;
+  readonly #ranLong: Statement;
   readonly #requeue: Statement;
   readonly #progress: Statement;
   readonly #fetched: Statement;
@@ -85,11 +90,13 @@ export class JobRows {
          AND expires_at > :now ORDER BY seq DESC LIMIT 1`,
     );
     this.#start = database.prepare(
-      `UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, :at)
-       WHERE seq = :seq AND state = 'queued'`,
+      `UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, :at),
+         ran_long = 0 WHERE seq = :seq AND state = 'queued'`,
     );
+    this.#ranLong = database.prepare("UPDATE jobs SET ran_long = 1 WHERE seq = :seq AND state = 'running'");
     this.#requeue = database.prepare(
-      `UPDATE jobs SET state = 'queued', engine_crashes = :engineCrashes, crash_progress = :crashProgress
+      `UPDATE jobs SET state = 'queued', engine_crashes = :engineCrashes, crash_progress = :crashProgress,
+         server_losses = :serverLosses, loss_progress = :lossProgress
        WHERE seq = :seq AND state = 'running'`,
     );
     this.#progress = database.prepare(
@@ -140,7 +147,8 @@ export class JobRows {
       audioSeconds: job.audioSeconds ?? null,
       estimatedSeconds,
     });
-    return { ...created, seq: Number(row!.seq), engineCrashes: 0, crashProgress: 0 };
+    const seq = Number(row!.seq);
+    return { ...created, seq, engineCrashes: 0, crashProgress: 0, serverLosses: 0, lossProgress: 0, ranLong: false };
   }
 
   find(id: string, client?: string): StoredJob | undefined {
@@ -186,8 +194,12 @@ export class JobRows {
   }
 
   /** Running again later; false where the job was not running any more. */
-  requeue(seq: number, { engineCrashes, crashProgress }: Crashes): boolean {
-    return this.#requeue.run({ seq, engineCrashes, crashProgress }) === 1;
+  requeue(seq: number, { engineCrashes, crashProgress, serverLosses, lossProgress }: Crashes): boolean {
+    return this.#requeue.run({ seq, engineCrashes, crashProgress, serverLosses, lossProgress }) === 1;
+  }
+
+  ranLong(seq: number): void {
+    this.#ranLong.run({ seq });
   }
 
   progress(seq: number, stage: JobStage, progress: number, audioSeconds: Seconds | undefined): void {
@@ -272,6 +284,9 @@ function toStoredJob(row: Row): StoredJob {
     estimatedSeconds: Number(row.estimated_seconds),
     engineCrashes: Number(row.engine_crashes),
     crashProgress: Number(row.crash_progress),
+    serverLosses: Number(row.server_losses),
+    lossProgress: Number(row.loss_progress),
+    ranLong: row.ran_long === 1,
     ...(row.url !== null && { url: String(row.url) }),
     ...(row.upload_until !== null && { uploadUntil: Number(row.upload_until) }),
   };

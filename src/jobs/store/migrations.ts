@@ -81,6 +81,11 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX usage_by_client ON usage (client, at);
   `,
+  `
+  ALTER TABLE jobs ADD COLUMN ran_long INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN server_losses INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN loss_progress REAL NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** Throws `invalid_configuration` where a newer version of the program wrote the file. */
