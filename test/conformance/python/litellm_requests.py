@@ -1,7 +1,11 @@
 """What programs ask litellm for. Arguments: base URL, recording of two speakers, file that is no recording."""
 
 import json
+import os
 import sys
+
+# Its table of prices comes with it; fetching a newer one at import fails where only package registries are in reach.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm
 
