@@ -1,8 +1,8 @@
 /**
- * Levenshtein distance over UTF-16 units: the fewest insertions, deletions and substitutions that turn `a` into `b`.
- * For short names; the scorers of bench/ have one for long sequences.
+ * Levenshtein distance over UTF-16 units of texts or items of lists: the fewest insertions, deletions and substitutions
+ * that turn `a` into `b`. For short ones; the scorers of bench/ have one for long sequences.
  */
-export function editDistance(a: string, b: string): number {
+export function editDistance<Item>(a: ArrayLike<Item>, b: ArrayLike<Item>): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const current = [i];

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evaluationAudio } from '../audio/test-clips.ts';
+import { editDistance } from '../core/edit-distance.ts';
 import type { RecognitionTask, RecognizedWindow } from '../engine/asr/decoding/recognizer.ts';
 import { AUDIO_CONTEXT, HEAD_WIDTH } from '../engine/asr/graphs/shape.ts';
 import { openWhisper, type WhisperBundle } from '../engine/asr/whisper.ts';
@@ -107,11 +108,15 @@ describe.skipIf(audioFolder === undefined || cacheDir === undefined)('Whisper ba
       for (const each of tasks(beams)) alone.push(await whisper.recognizer.recognize(each));
       const together = await Promise.all(tasks(beams).map((each) => whisper.recognizer.recognize(each)));
       expect(together.map(({ tokens }) => tokens)).toEqual(alone.map(({ tokens }) => tokens));
-      // Most texts are those of float32, too: int8 costs little.
-      const same = REFERENCE_TEXTS.filter(
-        ({ greedy, beam }, index) => `${alone[index]!.tokens}` === `${beams === 1 ? greedy : beam}`,
-      );
-      expect(same.length).toBeGreaterThanOrEqual(REFERENCE_TEXTS.length / 2);
+      // int8 costs little: few tokens are others than in float32. Which ones they are depends on the processor, for the
+      // sums around the integer products round as its instructions do.
+      let [tokens, changed] = [0, 0];
+      for (const [index, { greedy, beam }] of REFERENCE_TEXTS.entries()) {
+        const reference = beams === 1 ? greedy : beam;
+        tokens += reference.length;
+        changed += editDistance(reference, alone[index]!.tokens);
+      }
+      expect(changed / tokens).toBeLessThan(0.15);
     });
 
     it('hears which language is spoken', async () => {

@@ -16,10 +16,11 @@ import { sendRaw } from './raw-request.ts';
 const run = promisify(execFile);
 
 /** CI takes a small dose; `npm run fuzz` the 2,000 requests that the project promises. */
+/** Without the phase of examples: making them now and then crashes the tool itself (a recursion limit of Python 3.11). */
 const DOSE =
   process.env.DIARIST_TEST_FUZZ === 'full'
-    ? { forms: 600, recordings: 400, schemathesis: ['--max-examples=25', '--phases=examples,coverage,fuzzing'] }
-    : { forms: 60, recordings: 16, schemathesis: ['--max-examples=4', '--phases=examples,fuzzing'] };
+    ? { forms: 600, recordings: 400, schemathesis: ['--max-examples=25', '--phases=coverage,fuzzing'] }
+    : { forms: 60, recordings: 16, schemathesis: ['--max-examples=4', '--phases=fuzzing'] };
 const AT_ONCE = 8;
 const PATIENCE_MS = 60_000;
 const ROUTES = [
