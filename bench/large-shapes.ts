@@ -97,7 +97,7 @@ async function decode(model: WhisperModel): Promise<void> {
       pastMask,
       newMask: new Float32Array(WINDOWS),
       pick: [0],
-      suppression: new Array(WINDOWS).fill(0),
+      begin: false,
       top: 1,
       probe: false,
       align: true,

@@ -11,7 +11,7 @@ import type { WhisperShape } from './graphs/shape.ts';
 import { loadTokenizer, type TokenizerFiles, type WhisperTokenizer } from './tokenizer.ts';
 
 /** Changes whenever the graphs written from the same weights change; keys the graph cache. */
-export const WHISPER_GRAPH_VERSION = 'whisper-1';
+export const WHISPER_GRAPH_VERSION = 'whisper-2';
 
 /** Positions an encoder layer handles together, so that its activations stay in a core's second-level cache. */
 const ROW_BLOCK = 125;

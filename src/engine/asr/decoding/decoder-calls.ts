@@ -1,4 +1,3 @@
-import { SuppressionRow } from '../graphs/decoder.ts';
 import type { Reading } from './reading.ts';
 import type { RecognitionTask } from './recognition.ts';
 import { type DecoderAnswer, type DecoderCall, HIDDEN } from './whisper-model.ts';
@@ -14,7 +13,7 @@ export function languageCall(slot: number, startToken: number, cachePositions: n
     pastMask: new Float32Array(cachePositions).fill(HIDDEN),
     newMask: new Float32Array(1),
     pick: [0],
-    suppression: [SuppressionRow.nothing],
+    begin: true,
     top: 1,
     probe: true,
     align: false,
@@ -40,7 +39,7 @@ export function promptCall(
     pastMask: new Float32Array(n * cachePositions).fill(HIDDEN),
     newMask: causal,
     pick: [startIndex, n - 1],
-    suppression: [SuppressionRow.nothing, SuppressionRow.begin],
+    begin: true,
     top: candidatesWanted(1, beams),
     probe: true,
     align: attention,
@@ -100,7 +99,7 @@ export function stepCall(
     pastMask,
     newMask,
     pick: Array.from({ length: n }, (_, i) => i),
-    suppression: new Array(rows).fill(SuppressionRow.regular),
+    begin: false,
     top: Math.max(...readings.map((reading) => reading?.search.candidatesWanted ?? 1)),
     probe: false,
     align,

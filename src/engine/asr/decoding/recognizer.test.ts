@@ -2,7 +2,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiaristError } from '../../../core/errors.ts';
 import { openTinyModel, type TinyModel, tinyAudio } from '../fixtures/tiny-model.ts';
-import { SuppressionRow } from '../graphs/decoder.ts';
 import type { RecognitionTask, RecognizedWindow } from './recognizer.ts';
 import { HIDDEN } from './whisper-model.ts';
 
@@ -134,7 +133,7 @@ it.each([1, 5])('keeps the attention of the very hypothesis it answers with, of 
     pastMask: new Float32Array(n * model.cachePositions).fill(HIDDEN),
     newMask,
     pick: [n - 1],
-    suppression: [SuppressionRow.nothing],
+    begin: false,
     top: 1,
     probe: false,
     align: true,

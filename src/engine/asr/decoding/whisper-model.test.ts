@@ -1,21 +1,23 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openTinyModel, TINY_SHAPE, type TinyModel, tinyAudio } from '../fixtures/tiny-model.ts';
-import { SuppressionRow } from '../graphs/decoder.ts';
 import { type DecoderAnswer, HIDDEN } from './whisper-model.ts';
 
 const { vocabulary } = TINY_SHAPE;
 const TOKENS = Array.from({ length: 90 }, (_, index) => (index * 37) % 120);
 
 let tiny: TinyModel;
+/** Tokens that can be chosen: text and its end, less the two that the fixture suppresses. */
+let choices: number;
 beforeAll(async () => {
   tiny = await openTinyModel({ precision: 'float32', capacity: 3 });
+  choices = tiny.tokenizer.special.eot - 1;
 });
 afterAll(() => tiny[Symbol.asyncDispose]());
 
-/** Log-probabilities of every token at one place of an answer. */
+/** Log-probabilities of every token that can be chosen, at one place of an answer. */
 function byToken(answer: DecoderAnswer, place: number): Float32Array {
   const row = new Float32Array(vocabulary);
-  for (let i = place * vocabulary; i < (place + 1) * vocabulary; i++) {
+  for (let i = place * choices; i < (place + 1) * choices; i++) {
     row[Number(answer.tokens[i])] = answer.logProbabilities[i]!;
   }
   return row;
@@ -34,8 +36,8 @@ async function atOnce({ model }: TinyModel, slot: number): Promise<Float32Array[
     pastMask: new Float32Array(n * model.cachePositions).fill(HIDDEN),
     newMask,
     pick: TOKENS.map((_, index) => index),
-    suppression: TOKENS.map(() => SuppressionRow.nothing),
-    top: vocabulary,
+    begin: false,
+    top: choices,
     probe: false,
     align: false,
   });
@@ -62,8 +64,8 @@ async function stepByStep(
       pastMask,
       newMask: new Float32Array(1),
       pick: [0],
-      suppression: [SuppressionRow.nothing],
-      top: vocabulary,
+      begin: false,
+      top: choices,
       probe: false,
       align: false,
     });
@@ -114,8 +116,8 @@ it('keeps windows apart and moves them whole', async () => {
     pastMask,
     newMask: new Float32Array(1),
     pick: [0],
-    suppression: [SuppressionRow.nothing],
-    top: vocabulary,
+    begin: false,
+    top: choices,
     probe: false,
     align: false,
   });

@@ -8,6 +8,7 @@ import type { EncoderSessions } from './encoder-sessions.ts';
 const FFT_PADDING = (ENCODER_INPUT_SAMPLES - CHUNK_SAMPLES) / 2;
 const MEL_HOP_SAMPLES = 160;
 const FIRST_CACHE_POSITIONS = 64;
+const MORE_CACHE_POSITIONS = 64;
 
 /** What the decoder is asked for, for `count` windows from slot `from` on, `tokensPerWindow` = n tokens each. */
 export interface DecoderCall {
@@ -23,8 +24,8 @@ export interface DecoderCall {
   readonly newMask: Float32Array;
   /** Places along n to predict from, [k]. */
   readonly pick: readonly number[];
-  /** [count, k], rows of the suppression table. */
-  readonly suppression: readonly number[];
+  /** A text begins here: some tokens cannot come. */
+  readonly begin: boolean;
   readonly top: number;
   readonly probe: boolean;
   readonly align: boolean;
@@ -108,7 +109,7 @@ export class WhisperModel {
   async decode(call: DecoderCall): Promise<DecoderAnswer> {
     const { from, count } = call;
     const n = call.ids.length / count;
-    const k = call.pick.length;
+
     const { heads, decoderLayers } = this.shape;
     const positions = this.#cachePositions;
     const feeds: Record<string, Tensor> = {
@@ -116,8 +117,8 @@ export class WhisperModel {
       positions: new Tensor('int64', call.positions, [count, n]),
       past_mask: new Tensor('float32', call.pastMask, [count, 1, n, positions]),
       new_mask: new Tensor('float32', call.newMask, [count, 1, n, n]),
-      pick: new Tensor('int64', BigInt64Array.from(call.pick, BigInt), [k]),
-      suppression: new Tensor('int64', BigInt64Array.from(call.suppression, BigInt), [count, k]),
+      pick: new Tensor('int64', BigInt64Array.from(call.pick, BigInt), [call.pick.length]),
+      begin: new Tensor('bool', [call.begin], []),
       top: new Tensor('int64', BigInt64Array.of(BigInt(call.top)), [1]),
       probe: new Tensor('bool', [call.probe], []),
       align: new Tensor('bool', [call.align], []),
@@ -190,12 +191,12 @@ export class WhisperModel {
     for (const store of [...this.#keys, ...this.#values]) store.copyWithin(to * size, from * size, (from + 1) * size);
   }
 
-  /** Doubles the cache of every slot. */
+  /** Lengthens the cache of every slot. What it is longer than the texts need, every step multiplies in vain. */
   growCache(): void {
     const { heads } = this.shape;
     const before = this.#cachePositions;
     const [oldKeys, oldValues] = [this.#keys, this.#values];
-    this.#cachePositions = before * 2;
+    this.#cachePositions = before + MORE_CACHE_POSITIONS;
     this.#allocateCache();
     const after = this.#cachePositions;
     for (let layer = 0; layer < oldKeys.length; layer++) {

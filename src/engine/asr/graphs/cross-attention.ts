@@ -1,9 +1,7 @@
 import { ElementType, type Value } from '../../../inference/onnx/graph-builder.ts';
 import type { LayerWriter, Precision } from './layers.ts';
-import { AUDIO_CONTEXT, HEAD_WIDTH, KEY_TILE, KEY_TILES, PADDED_CONTEXT, type WhisperShape } from './shape.ts';
+import { AUDIO_CONTEXT, HEAD_WIDTH, type WhisperShape } from './shape.ts';
 
-/** A padded position scores -infinity: its offset drowns every product. */
-const PADDING_OFFSET = 1e30;
 const SMALLEST = 1e-9;
 
 /** What a decoder layer attends to, per window. int8 keys and values with their scales, or float32. */
@@ -21,10 +19,10 @@ export function crossTensors(shape: WhisperShape, precision: Precision): CrossTe
   for (let layer = 0; layer < shape.decoderLayers; layer++) {
     if (precision === 'int8') {
       result.push(
-        { name: `cross_key_${layer}`, type: 'int8', dims: [heads, KEY_TILES, HEAD_WIDTH, KEY_TILE] },
-        { name: `cross_key_scale_${layer}`, type: 'float32', dims: [heads, 1, PADDED_CONTEXT] },
-        { name: `cross_key_offset_${layer}`, type: 'float32', dims: [heads, 1, PADDED_CONTEXT] },
-        { name: `cross_value_${layer}`, type: 'int8', dims: [heads, PADDED_CONTEXT, HEAD_WIDTH] },
+        { name: `cross_key_${layer}`, type: 'int8', dims: [heads, HEAD_WIDTH, AUDIO_CONTEXT] },
+        { name: `cross_key_scale_${layer}`, type: 'float32', dims: [heads, 1, AUDIO_CONTEXT] },
+        { name: `cross_key_offset_${layer}`, type: 'float32', dims: [heads, 1, AUDIO_CONTEXT] },
+        { name: `cross_value_${layer}`, type: 'int8', dims: [heads, AUDIO_CONTEXT, HEAD_WIDTH] },
         { name: `cross_value_scale_${layer}`, type: 'float32', dims: [heads, 1, HEAD_WIDTH] },
       );
     } else {
@@ -67,15 +65,17 @@ export function writeCrossKeysAndValues(writer: LayerWriter, shape: WhisperShape
       );
     } else {
       writeQuantizedKeys(writer, heads, layer, keys);
-      writeQuantizedValues(writer, width, heads, layer, values);
+      writeQuantizedValues(writer, heads, layer, values);
     }
   }
 }
 
-/** Keys: i8 by (position, head), quantised before they are tiled, with scale and zero-point correction by position. */
+/**
+ * Keys: i8 by (position, head), quantised before they are transposed. By position: the scale, and what the zero point of
+ * the query adds to a product.
+ */
 function writeQuantizedKeys(writer: LayerWriter, heads: number, layer: number, keys: Value): void {
   const { graph } = writer;
-  const padding = PADDED_CONTEXT - AUDIO_CONTEXT;
   const rows = graph.op('Reshape', [keys, graph.int64([AUDIO_CONTEXT * heads, HEAD_WIDTH])]);
   const scale = graph.op('Mul', [
     graph.op('Max', [
@@ -86,32 +86,21 @@ function writeQuantizedKeys(writer: LayerWriter, heads: number, layer: number, k
   ]);
   const bytes = graph.op('QuantizeLinear', [rows, scale, writer.int8Zeros(AUDIO_CONTEXT * heads)], { axis: 0 });
   const byPositionThenChannel = graph.op('Reshape', [bytes, graph.int64([AUDIO_CONTEXT, heads * HEAD_WIDTH])]);
-  const padded = graph.op('Concat', [byPositionThenChannel, writer.int8Block([padding, heads * HEAD_WIDTH])], {
-    axis: 0,
-  });
-  // A plain matrix transpose is fast; the tiles then move in whole rows of 64 bytes.
-  const transposed = graph.op('Transpose', [padded], { perm: [1, 0] });
-  const tiles = graph.op('Reshape', [transposed, graph.int64([1, heads, HEAD_WIDTH, KEY_TILES, KEY_TILE])]);
+  const keyDims = [1, heads, HEAD_WIDTH, AUDIO_CONTEXT];
   graph.output(
     `cross_key_${layer}`,
     ElementType.int8,
-    [1, heads, KEY_TILES, HEAD_WIDTH, KEY_TILE],
-    graph.op('Transpose', [tiles], { perm: [0, 1, 3, 2, 4] }),
+    keyDims,
+    graph.op('Reshape', [graph.op('Transpose', [byPositionThenChannel], { perm: [1, 0] }), graph.int64(keyDims)]),
   );
-  const byPosition = (x: Value, fill: number) =>
-    graph.op(
-      'Concat',
-      [
-        graph.op('Transpose', [graph.op('Reshape', [x, graph.int64([1, AUDIO_CONTEXT, heads, 1])])], {
-          perm: [0, 2, 3, 1],
-        }),
-        graph.float32([1, heads, 1, padding], new Float32Array(heads * padding).fill(fill)),
-      ],
-      { axis: 3 },
-    );
-  const dims = [1, heads, 1, PADDED_CONTEXT];
-  graph.output(`cross_key_scale_${layer}`, ElementType.float32, dims, byPosition(scale, 1));
-  // The query's zero point of 128 adds 128 * (sum of the key) to every product.
+  const dims = [1, heads, 1, AUDIO_CONTEXT];
+  const byPosition = (x: Value) => {
+    const byHead = graph.op('Transpose', [graph.op('Reshape', [x, graph.int64([AUDIO_CONTEXT, heads])])], {
+      perm: [1, 0],
+    });
+    return graph.op('Reshape', [byHead, graph.int64(dims)]);
+  };
+  graph.output(`cross_key_scale_${layer}`, ElementType.float32, dims, byPosition(scale));
   const sums = graph.op('ReduceSum', [graph.op('Cast', [bytes], { to: ElementType.float32 }), graph.int64([1])], {
     keepdims: 0,
   });
@@ -119,14 +108,13 @@ function writeQuantizedKeys(writer: LayerWriter, heads: number, layer: number, k
     `cross_key_offset_${layer}`,
     ElementType.float32,
     dims,
-    byPosition(graph.op('Mul', [sums, graph.float(128)]), PADDING_OFFSET),
+    byPosition(graph.op('Mul', [sums, graph.float(128)])),
   );
 }
 
 /** Values: i8 by channel. */
-function writeQuantizedValues(writer: LayerWriter, width: number, heads: number, layer: number, values: Value): void {
+function writeQuantizedValues(writer: LayerWriter, heads: number, layer: number, values: Value): void {
   const { graph } = writer;
-  const padding = PADDED_CONTEXT - AUDIO_CONTEXT;
   const scale = graph.op('Mul', [
     graph.op('Max', [
       graph.op('ReduceMax', [graph.op('Abs', [values])], { axes: [0], keepdims: 1 }),
@@ -135,12 +123,11 @@ function writeQuantizedValues(writer: LayerWriter, width: number, heads: number,
     graph.float(1 / 127),
   ]);
   const bytes = graph.op('QuantizeLinear', [graph.op('Div', [values, scale]), graph.float(1), writer.int8Zeros()]);
-  const padded = graph.op('Concat', [bytes, writer.int8Block([padding, width])], { axis: 0 });
-  const byHead = graph.op('Reshape', [padded, graph.int64([1, PADDED_CONTEXT, heads, HEAD_WIDTH])]);
+  const byHead = graph.op('Reshape', [bytes, graph.int64([1, AUDIO_CONTEXT, heads, HEAD_WIDTH])]);
   graph.output(
     `cross_value_${layer}`,
     ElementType.int8,
-    [1, heads, PADDED_CONTEXT, HEAD_WIDTH],
+    [1, heads, AUDIO_CONTEXT, HEAD_WIDTH],
     graph.op('Transpose', [byHead], { perm: [0, 2, 1, 3] }),
   );
   graph.output(

@@ -8,24 +8,14 @@ import {
 } from '../../../inference/onnx/graph-builder.ts';
 import { crossTensors } from './cross-attention.ts';
 import { LayerWriter, type Precision } from './layers.ts';
-import { HEAD_WIDTH, PADDED_CONTEXT, type WhisperShape } from './shape.ts';
+import { AUDIO_CONTEXT, HEAD_WIDTH, type WhisperShape } from './shape.ts';
+import { emptyBranch, type TokenChoiceOptions, writeTokenChoice } from './token-choice.ts';
 
-/** Rows of the decoder's suppression table: which tokens cannot be chosen at a position. */
-export const SuppressionRow = { nothing: 0, regular: 1, begin: 2 } as const;
-
-export interface DecoderGraphOptions {
+export interface DecoderGraphOptions extends TokenChoiceOptions {
   readonly precision: Precision;
   /** [layer, head] pairs whose cross-attention follows the audio. */
   readonly alignmentHeads: readonly (readonly [layer: number, head: number])[];
-  /** Tokens never chosen, and those not chosen first. */
-  readonly suppressed: readonly number[];
-  readonly suppressedAtBegin: readonly number[];
-  /** Tokens whose probabilities the `probe` output holds (no-speech, then the languages). */
-  readonly probed: readonly number[];
 }
-
-/** Large enough to rule a token out, small enough that sums with it stay finite. */
-const RULED_OUT = -1e9;
 
 /**
  * Writes the decoder: one call advances every hypothesis by some tokens. A window has `M` hypotheses side by side that
@@ -34,9 +24,8 @@ const RULED_OUT = -1e9;
  *
  * Inputs: `ids` and `positions` [B, n] int64; `past_mask` [B, 1, n, capacity] and `new_mask` [B, 1, n, n], 0 where a
  * token may look and a large negative number where not; `pick` [K] int64, the places along n to predict from;
- * `suppression` [B, K] int64, rows of the suppression table; `top` [1] int64, candidates wanted; `probe` and `align`
- * bool scalars; `past_key_N` [B, heads, 64, capacity], `past_value_N` [B, heads, capacity, 64]; the tensors of
- * `crossTensors` of B windows.
+ * `top` [1] int64, candidates wanted; `begin` (a text begins here), `probe` and `align` bool scalars; `past_key_N`
+ * [B, heads, 64, capacity], `past_value_N` [B, heads, capacity, 64]; the tensors of `crossTensors` of B windows.
  * Outputs: `log_probabilities` and `tokens` [B, K, top]; `probed` [B, K, tokens] probabilities without suppression
  * (empty unless `probe`); `attention` [B, alignment heads, n, positions] soft-maxed (empty unless `align`);
  * `new_key_N`, `new_value_N` [B, heads, n, 64], which the caller writes into its cache.
@@ -63,8 +52,8 @@ function writeDecoder(
   const pastMask = graph.input('past_mask', ElementType.float32, ['B', 1, 'n', 'capacity']);
   const newMask = graph.input('new_mask', ElementType.float32, ['B', 1, 'n', 'n']);
   const pick = graph.input('pick', ElementType.int64, ['K']);
-  const suppression = graph.input('suppression', ElementType.int64, ['B', 'K']);
   const top = graph.input('top', ElementType.int64, [1]);
+  const begin = graph.input('begin', ElementType.bool, []);
   const probe = graph.input('probe', ElementType.bool, []);
   const align = graph.input('align', ElementType.bool, []);
   for (const tensor of crossTensors(shape, options.precision)) {
@@ -79,11 +68,13 @@ function writeDecoder(
     graph.op('Transpose', [graph.op('Reshape', [flat, headShape])], { perm: [0, 2, 1, 3] });
   const flatten = (split: Value) => graph.op('Reshape', [graph.op('Transpose', [split], { perm: [0, 2, 1, 3] }), rows]);
 
+  const single = graph.op('Equal', [graph.op('Gather', [graph.op('Shape', [ids]), graph.int64(1)]), graph.int64(1)]);
+
   let x = graph.op('Reshape', [
     graph.op('Add', [embed(graph, weights, ids), gatherPositions(graph, weights, positions)]),
     rows,
   ]);
-  const attention: HeadScores[] = [];
+  const attention: HeadWeights[] = [];
   for (let layer = 0; layer < shape.decoderLayers; layer++) {
     const name = `decoder/layer_${layer}`;
     const normalised = writer.layerNorm(x, `${name}/self_attention/layer_norm`);
@@ -102,10 +93,12 @@ function writeDecoder(
         writer.linear(`${name}/attention/linear_0`, { factor: HEAD_WIDTH ** -0.5 }),
       ),
     );
-    const { scores, context } =
-      options.precision === 'int8' ? quantizedCross(writer, question, layer) : floatCross(writer, question, layer);
+    const { weights, context } =
+      options.precision === 'int8'
+        ? quantizedCross(writer, question, layer, single)
+        : floatCross(writer, question, layer);
     const selected = options.alignmentHeads.filter(([of]) => of === layer).map(([, head]) => head);
-    if (selected.length > 0) attention.push({ scores, heads: selected });
+    if (selected.length > 0) attention.push({ weights, heads: selected });
     x = graph.op('Add', [x, writer.apply(flatten(context), writer.linear(`${name}/attention/linear_2`))]);
 
     const inner = writer.linear(`${name}/ffn/linear_0`);
@@ -115,8 +108,7 @@ function writeDecoder(
 
   const picked = graph.op('Gather', [graph.op('Reshape', [x, sequenceShape]), pick], { axis: 1 });
   const hidden = writer.layerNorm(picked, 'decoder/layer_norm');
-  const logits = writer.project(hidden, writer.linear('decoder/projection'));
-  writeChoice(graph, shape, options, { logits, suppression, top, probe });
+  writeTokenChoice(writer, weights, options, hidden, { top, begin, probe });
   writeAttentionOutput(graph, options, attention, align);
 }
 
@@ -160,102 +152,86 @@ function lastDimension(graph: GraphBuilder, x: Value): Value {
   return graph.op('Slice', [graph.op('Shape', [x]), graph.int64([3]), graph.int64([4])]);
 }
 
-/** The query [B, heads, n, 64] against int8 tiles: products stay integers, so a row never depends on its mates. */
-function quantizedCross(writer: LayerWriter, query: Value, layer: number): { scores: Value; context: Value } {
+/**
+ * The query [B, heads, n, 64] against int8 keys and values: every row has its own scale, so that it never depends on
+ * its mates.
+ *
+ * `single` is true for n = 1. ONNX Runtime multiplies one row by a matrix without repacking that first, but only in the
+ * operator that knows no zero points and no scales; more rows want those inside the product, which saves passes over
+ * the result. Both come to the same bits: the integers are the same, and so is the order of the scales.
+ */
+function quantizedCross(writer: LayerWriter, query: Value, layer: number, single: Value): CrossAttention {
   const { graph } = writer;
   const { values, rows } = writer.quantizeRows(query);
-  const tiled = graph.op('MatMulInteger', [graph.op('Unsqueeze', [values, graph.int64([2])]), `cross_key_${layer}`]);
-  const products = graph.op('Reshape', [
-    graph.op('Transpose', [tiled], { perm: [0, 1, 3, 2, 4] }),
-    graph.int64([0, 0, -1, PADDED_CONTEXT]),
+  const [key, keyScale] = [`cross_key_${layer}`, `cross_key_scale_${layer}`];
+  const [value, valueScale] = [`cross_value_${layer}`, `cross_value_scale_${layer}`];
+  const one = graph.float(1);
+  const exact = (left: Value, right: Value) =>
+    graph.op('Cast', [graph.op('MatMulInteger', [left, right])], { to: ElementType.float32 });
+  const choose = (ofOne: () => Value, ofMany: () => Value) =>
+    graph.op('If', [single], { then_branch: branch(graph, ofOne), else_branch: branch(graph, ofMany) });
+
+  const products = choose(
+    () => graph.op('Mul', [graph.op('Sub', [exact(values, key), `cross_key_offset_${layer}`]), keyScale]),
+    () => graph.contrib('MatMulIntegerToFloat', [values, key, one, keyScale, writer.zero128]),
+  );
+  const scores = graph.op('Mul', [products, graph.op('Mul', [rows, graph.float(1 / 127)])]);
+  const weights = graph.op('Softmax', [scores], { axis: -1 });
+  const largest = graph.op('ReduceMax', [weights], { axes: [-1], keepdims: 1 });
+  const scale = graph.op('Mul', [largest, graph.float(1 / 255)]);
+  const flatWeights = graph.op('Reshape', [weights, graph.int64([-1, AUDIO_CONTEXT])]);
+  const flatScale = graph.op('Reshape', [scale, graph.int64([-1])]);
+  const bytes = graph.op('Reshape', [
+    graph.op('QuantizeLinear', [flatWeights, flatScale], { axis: 0 }),
+    graph.op('Shape', [weights]),
   ]);
-  const centred = graph.op('Sub', [
-    graph.op('Cast', [products], { to: ElementType.float32 }),
-    `cross_key_offset_${layer}`,
-  ]);
-  const scores = graph.op('Mul', [
-    graph.op('Mul', [centred, `cross_key_scale_${layer}`]),
-    graph.op('Mul', [rows, graph.float(1 / 127)]),
-  ]);
-  const largest = graph.op('ReduceMax', [scores], { axes: [-1], keepdims: 1 });
-  const exponentials = graph.op('Exp', [graph.op('Sub', [scores, largest])]);
-  const zero = graph.initializer(ElementType.uint8, [], Uint8Array.of(0));
-  const bytes = graph.op('QuantizeLinear', [exponentials, graph.float(1 / 255), zero]);
-  const sum = graph.op('Mul', [
-    graph.op('ReduceSum', [exponentials, graph.int64([-1])], { keepdims: 1 }),
-    graph.float(255),
-  ]);
-  const mixed = graph.op('Cast', [graph.op('MatMulInteger', [bytes, `cross_value_${layer}`])], {
-    to: ElementType.float32,
-  });
-  const context = graph.op('Mul', [graph.op('Div', [mixed, sum]), `cross_value_scale_${layer}`]);
-  return { scores, context };
+  const mixed = choose(
+    () => graph.op('Mul', [exact(bytes, value), valueScale]),
+    () => graph.contrib('MatMulIntegerToFloat', [bytes, value, one, valueScale]),
+  );
+  return { weights, context: graph.op('Mul', [mixed, scale]) };
 }
 
-function floatCross(writer: LayerWriter, query: Value, layer: number): { scores: Value; context: Value } {
+/** A branch that gives one float32 value of four dimensions. */
+function branch(graph: GraphBuilder, build: () => Value): GraphAttribute {
+  return graph.subgraph(() => ({
+    inputs: [],
+    outputs: [[build(), ElementType.float32, ['b', 'h', 'm', 'w']]],
+  }));
+}
+
+function floatCross(writer: LayerWriter, query: Value, layer: number): CrossAttention {
   const { graph } = writer;
-  const scores = graph.op('MatMul', [query, `cross_key_${layer}`]);
-  const context = graph.op('MatMul', [graph.op('Softmax', [scores], { axis: -1 }), `cross_value_${layer}`]);
-  return { scores, context };
-}
-
-/** Chooses the best tokens among those that are allowed, and answers the probe. */
-function writeChoice(
-  graph: GraphBuilder,
-  shape: WhisperShape,
-  options: DecoderGraphOptions,
-  { logits, suppression, top, probe }: { logits: Value; suppression: Value; top: Value; probe: Value },
-): void {
-  const { vocabulary } = shape;
-  const table = new Float32Array(3 * vocabulary);
-  for (const token of options.suppressed) {
-    table[SuppressionRow.regular * vocabulary + token] = RULED_OUT;
-    table[SuppressionRow.begin * vocabulary + token] = RULED_OUT;
-  }
-  for (const token of options.suppressedAtBegin) table[SuppressionRow.begin * vocabulary + token] = RULED_OUT;
-  const mask = graph.op('Gather', [graph.float32([3, vocabulary], table), suppression], { axis: 0 });
-  const allowed = graph.op('LogSoftmax', [graph.op('Add', [logits, mask])], { axis: -1 });
-  const [best, tokens] = graph.opMany('TopK', [allowed, top], { axis: -1, largest: 1, sorted: 1 }, 2);
-  graph.output('log_probabilities', ElementType.float32, ['B', 'K', 'top'], best);
-  graph.output('tokens', ElementType.int64, ['B', 'K', 'top'], tokens);
-
-  const yes = graph.subgraph(() => {
-    const all = graph.op('Softmax', [logits], { axis: -1 });
-    const wanted = graph.op('Gather', [all, graph.int64(options.probed)], { axis: -1 });
-    return { inputs: [], outputs: [[wanted, ElementType.float32, ['B', 'K', 'P']]] };
-  });
-  const probed = graph.op('If', [probe], { then_branch: yes, else_branch: emptyBranch(graph, 3) });
-  graph.output('probed', ElementType.float32, ['B', 'K', 'P'], probed);
+  const weights = graph.op('Softmax', [graph.op('MatMul', [query, `cross_key_${layer}`])], { axis: -1 });
+  return { weights, context: graph.op('MatMul', [weights, `cross_value_${layer}`]) };
 }
 
 /** Cross-attention of the alignment heads, heads in the order they are listed by layer. */
 function writeAttentionOutput(
   graph: GraphBuilder,
   options: DecoderGraphOptions,
-  attention: readonly HeadScores[],
+  attention: readonly HeadWeights[],
   align: Value,
 ): void {
   const dims = ['B', options.alignmentHeads.length, 'n', 'T'];
   const yes = graph.subgraph(() => {
-    const weights = attention.map(({ scores, heads }) =>
-      graph.op('Softmax', [graph.op('Gather', [scores, graph.int64(heads)], { axis: 1 })], { axis: -1 }),
+    const selected = attention.map(({ weights, heads }) =>
+      graph.op('Gather', [weights, graph.int64(heads)], { axis: 1 }),
     );
-    return { inputs: [], outputs: [[graph.op('Concat', weights, { axis: 1 }), ElementType.float32, dims]] };
+    return { inputs: [], outputs: [[graph.op('Concat', selected, { axis: 1 }), ElementType.float32, dims]] };
   });
   const result = graph.op('If', [align], { then_branch: yes, else_branch: emptyBranch(graph, 4) });
   graph.output('attention', ElementType.float32, ['b', 'h', 'n', 't'], result);
 }
 
-function emptyBranch(graph: GraphBuilder, rank: number): GraphAttribute {
-  const dims = graph.int64(new Array(rank).fill(0));
-  return graph.subgraph(() => ({
-    inputs: [],
-    outputs: [[graph.op('ConstantOfShape', [dims]), ElementType.float32, new Array(rank).fill('none')]],
-  }));
+/** What a layer's positions look at, [B, heads, n, 1500], and what they take from there, [B, heads, n, 64]. */
+interface CrossAttention {
+  readonly weights: Value;
+  readonly context: Value;
 }
 
-/** Scores [B, heads, n, positions] of one layer and the heads of it that follow the audio. */
-interface HeadScores {
-  readonly scores: Value;
+/** What one layer looks at, and the heads of it that follow the audio. */
+interface HeadWeights {
+  readonly weights: Value;
   readonly heads: readonly number[];
 }

@@ -4,9 +4,8 @@ import { Tensor } from '../../../inference/session.ts';
 import { type DecoderCall, HIDDEN } from '../decoding/whisper-model.ts';
 import { type Matrix, ReferenceWhisper } from '../fixtures/reference-whisper.ts';
 import { openTinyModel, TINY_ALIGNMENT_HEADS, TINY_SHAPE, type TinyModel, tinyAudio } from '../fixtures/tiny-model.ts';
-import { SuppressionRow } from './decoder.ts';
 import { ENCODER_INPUT_SAMPLES } from './encoder.ts';
-import { AUDIO_CONTEXT, CHUNK_FRAMES, HEAD_WIDTH, KEY_TILE, PADDED_CONTEXT } from './shape.ts';
+import { AUDIO_CONTEXT, CHUNK_FRAMES, HEAD_WIDTH } from './shape.ts';
 
 const { vocabulary, mels, decoderLayers } = TINY_SHAPE;
 const AUDIO = tinyAudio(3, 4);
@@ -43,7 +42,11 @@ async function crossTensorsOf({ encoder }: TinyModel): Promise<Record<string, Fl
   return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data as Float32Array]));
 }
 
-/** All positions of TOKENS at once, with the log-probability of every token. */
+/** Tokens that can be chosen: what the fixture suppresses never, and nothing behind the end of the text. */
+const allowedTokens = ({ tokenizer: { special } }: TinyModel) =>
+  Array.from({ length: special.eot + 1 }, (_, token) => token).filter((token) => token !== 2 && token !== 3);
+
+/** All positions of TOKENS at once, with the log-probability of every token that can be chosen. */
 const teacherForced = (model: TinyModel): DecoderCall => {
   const n = TOKENS.length;
   const newMask = new Float32Array(n * n);
@@ -56,24 +59,33 @@ const teacherForced = (model: TinyModel): DecoderCall => {
     pastMask: new Float32Array(n * model.model.cachePositions).fill(HIDDEN),
     newMask,
     pick: TOKENS.map((_, index) => index),
-    suppression: TOKENS.map(() => SuppressionRow.nothing),
-    top: vocabulary,
+    begin: false,
+    top: allowedTokens(model).length,
     probe: true,
     align: true,
   };
 };
 
-/** Log-probabilities by position and token. */
+/** Log-probabilities by position and token; minus infinity for tokens that cannot be chosen. */
 async function logProbabilities(model: TinyModel, change: Partial<DecoderCall> = {}): Promise<Float64Array[]> {
-  const answer = await model.model.decode({ ...teacherForced(model), ...change });
-  const count = answer.tokens.length / vocabulary;
+  const call = { ...teacherForced(model), ...change };
+  const answer = await model.model.decode(call);
+  const count = call.pick.length;
+  expect(answer.tokens).toHaveLength(count * call.top);
   return Array.from({ length: count }, (_, position) => {
-    const row = new Float64Array(vocabulary);
-    for (let i = position * vocabulary; i < (position + 1) * vocabulary; i++) {
-      row[Number(answer.tokens[i])] = answer.logProbabilities[i]!;
+    const row = new Float64Array(vocabulary).fill(Number.NEGATIVE_INFINITY);
+    for (let i = position * call.top; i < (position + 1) * call.top; i++) {
+      if (answer.logProbabilities[i]! > -1e6) row[Number(answer.tokens[i])] = answer.logProbabilities[i]!;
     }
     return row;
   });
+}
+
+/** The distribution over some tokens only. */
+function among(tokens: readonly number[], row: Float64Array): Float64Array {
+  const result = new Float64Array(row.length).fill(Number.NEGATIVE_INFINITY);
+  for (const token of tokens) result[token] = row[token]!;
+  return logSoftmax(result);
 }
 
 function logSoftmax(row: Float64Array): Float64Array {
@@ -86,7 +98,9 @@ const argmax = (row: Float64Array) => row.indexOf(Math.max(...row));
 
 let exact: TinyModel;
 let hidden: Matrix;
+/** Log-probabilities of all tokens, and among those that can be chosen. */
 let expected: Float64Array[];
+let expectedChoice: Float64Array[];
 let keys: Matrix[];
 let values: Matrix[];
 
@@ -101,6 +115,7 @@ beforeAll(async () => {
   keys = Array.from({ length: decoderLayers }, (_, layer) => reference.crossKeys(hidden, layer));
   values = Array.from({ length: decoderLayers }, (_, layer) => reference.crossValues(hidden, layer));
   expected = reference.decode(TOKENS, keys, values).map((row) => logSoftmax(row as Float64Array));
+  expectedChoice = expected.map((row) => among(allowedTokens(exact), row));
   await exact.model.encode(0, AUDIO);
 });
 afterAll(() => exact[Symbol.asyncDispose]());
@@ -125,28 +140,24 @@ describe('the float32 graphs', () => {
   it('decode as plain loops do', async () => {
     const rows = await logProbabilities(exact);
     rows.forEach((row, position) => {
-      row.forEach((value, token) => {
-        expect(Math.abs(value - expected[position]![token]!)).toBeLessThan(1e-3);
-      });
+      for (const token of allowedTokens(exact)) {
+        expect(Math.abs(row[token]! - expectedChoice[position]![token]!)).toBeLessThan(1e-3);
+      }
     });
   });
 
   it('rule suppressed tokens out and share their probability among the others', async () => {
     const { special } = exact.tokenizer;
-    const [regular] = await logProbabilities(exact, { pick: [4], suppression: [SuppressionRow.regular] });
-    const [begin] = await logProbabilities(exact, { pick: [4], suppression: [SuppressionRow.begin] });
-    // What the fixture suppresses, and every token that is not text.
-    for (const token of [2, 3, special.sot, special.noTimestamps, vocabulary - 1]) {
-      expect(regular![token]).toBeLessThan(-1e6);
-      expect(begin![token]).toBeLessThan(-1e6);
-    }
-    expect(regular![special.eot]).toBeGreaterThan(-100);
-    expect(begin![special.eot]).toBeLessThan(-1e6);
-    for (const row of [regular!, begin!]) {
-      expect(row.reduce((sum, value) => sum + Math.exp(value), 0)).toBeCloseTo(1, 4);
-      const allowed = [...row.keys()].filter((token) => row[token]! > -1e6);
-      const lift = row[allowed[0]!]! - expected[4]![allowed[0]!]!;
-      for (const token of allowed) expect(row[token]! - expected[4]![token]!).toBeCloseTo(lift, 2);
+    const allowed = allowedTokens(exact);
+    const [regular] = await logProbabilities(exact, { pick: [4] });
+    const [begin] = await logProbabilities(exact, { pick: [4], begin: true });
+    expect([...regular!.keys()].filter((token) => regular![token]! > -1e6)).toEqual(allowed);
+    // A text begins neither with a space nor with its end.
+    const first = allowed.filter((token) => token !== special.eot && exact.tokenizer.decode([token]) !== ' ');
+    expect(first).toHaveLength(allowed.length - 2);
+    expect([...begin!.keys()].filter((token) => begin![token]! > -1e6)).toEqual(first);
+    for (const token of first) {
+      expect(begin![token]).toBeCloseTo(among(first, expected[4]!)[token]!, 3);
     }
   });
 
@@ -178,20 +189,19 @@ describe.each(['float32', 'int8'] as const)('the int8 graphs with %s attention',
     await using int8 = await openTinyModel({ precision: 'int8', attention, capacity: 1 });
     const tensors = await crossTensorsOf(int8);
     const scale = tensors.cross_key_scale_1!;
-    const tiles = tensors.cross_key_1!;
-    // Keys by tile: [heads, tiles, 64, 64 positions].
+    const transposed = tensors.cross_key_1!;
+    // Keys, transposed: [heads, 64, positions].
     const restored = keys[1]!.map((row, t) =>
-      row.map((_, c) => {
-        const head = c >> 6;
-        const tile = (head * (PADDED_CONTEXT / KEY_TILE) + Math.floor(t / KEY_TILE)) * HEAD_WIDTH * KEY_TILE;
-        return tiles[tile + (c & 63) * KEY_TILE + (t % KEY_TILE)]! * scale[head * PADDED_CONTEXT + t]!;
-      }),
+      row.map((_, c) => transposed[c * AUDIO_CONTEXT + t]! * scale[(c >> 6) * AUDIO_CONTEXT + t]!),
     );
     expect(relativeError(flat(restored), flat(keys[1]!))).toBeLessThan(0.08);
     await int8.model.encode(0, AUDIO);
     const rows = await logProbabilities(int8);
-    const same = rows.filter((row, position) => argmax(row) === argmax(expected[position]!));
-    expect(same.length).toBeGreaterThanOrEqual(TOKENS.length - 2);
+    const errors = rows.flatMap((row, position) =>
+      allowedTokens(exact).map((token) => row[token]! - expectedChoice[position]![token]!),
+    );
+    // Measured: 0.26 and 0.28, where log-probabilities spread from -1 to -20.
+    expect(Math.hypot(...errors) / Math.sqrt(errors.length)).toBeLessThan(0.32);
     // The first layer's heads look where the exact ones look.
     const look = async ({ model }: TinyModel) => {
       const { attention: all, attentionPositions } = await model.decode(teacherForced(exact));
@@ -206,15 +216,29 @@ describe.each(['float32', 'int8'] as const)('the int8 graphs with %s attention',
     expect(error).toBeLessThan(0.075);
   });
 
-  it('never look at the padding behind 30 s', async () => {
+  it('give one row the bits it has among others', async () => {
     await using int8 = await openTinyModel({ precision: 'int8', attention, capacity: 1 });
     await int8.model.encode(0, AUDIO);
-    const answer = await int8.model.decode(teacherForced(int8));
-    expect(answer.attentionPositions).toBe(PADDED_CONTEXT);
-    for (let row = 0; row < answer.attention.length; row += PADDED_CONTEXT) {
-      const beyond = answer.attention.subarray(row + AUDIO_CONTEXT, row + PADDED_CONTEXT);
-      expect(Math.max(...beyond)).toBe(0);
-    }
+    const call = { ...teacherForced(int8), ids: BigInt64Array.of(7n), positions: BigInt64Array.of(0n), pick: [0] };
+    const width = int8.model.cachePositions;
+    const alone = await int8.model.decode({
+      ...call,
+      pastMask: new Float32Array(width).fill(HIDDEN),
+      newMask: new Float32Array(1),
+    });
+    const both = await int8.model.decode({
+      ...call,
+      ids: BigInt64Array.of(7n, 30n),
+      positions: BigInt64Array.of(0n, 1n),
+      pastMask: new Float32Array(2 * width).fill(HIDDEN),
+      newMask: Float32Array.of(0, HIDDEN, 0, 0),
+    });
+    expect(both.logProbabilities).toEqual(alone.logProbabilities);
+    expect(both.tokens).toEqual(alone.tokens);
+    const heads = TINY_ALIGNMENT_HEADS.map((_, head) =>
+      both.attention.subarray(2 * head * AUDIO_CONTEXT, (2 * head + 1) * AUDIO_CONTEXT),
+    );
+    expect(Float32Array.from(heads.flatMap((row) => [...row]))).toEqual(alone.attention);
   });
 });
 
@@ -223,7 +247,7 @@ it('float16 graphs stay closer still', async () => {
   await half.model.encode(0, AUDIO);
   const rows = await logProbabilities(half);
   rows.forEach((row, position) => {
-    const wanted = expected[position]!;
+    const wanted = expectedChoice[position]!;
     const best = argmax(wanted);
     expect(Math.abs(row[best]! - wanted[best]!)).toBeLessThan(0.05);
   });

@@ -38,6 +38,9 @@ export interface QuantizedRows {
   readonly rows: Value;
 }
 
+/** An activation as a layer of the writer's precision takes it. */
+export type ReadyRows = QuantizedRows | { readonly x: Value };
+
 const LAYER_NORM_EPSILON = 1e-5;
 const SMALLEST_ROW = 1e-9;
 
@@ -177,8 +180,8 @@ export class LayerWriter {
     return this.graph.initializer(ElementType.int8, dims, new Int8Array(dims.reduce((a, b) => a * b, 1)));
   }
 
-  /** The layer applied to rows quantised by {@link quantizeRows}, without its bias. */
-  applyToRows(x: QuantizedRows, layer: Linear): Value {
+  /** The layer applied to rows quantised by {@link quantizeRows}, without its bias; `mask` as in {@link projectReady}. */
+  applyToRows(x: QuantizedRows, layer: Linear, mask?: Value): Value {
     const { graph } = this;
     const product = graph.contrib('MatMulIntegerToFloat', [
       x.values,
@@ -186,19 +189,33 @@ export class LayerWriter {
       graph.float(1 / 127),
       required(layer.scales),
       this.zero128,
+      ...(mask === undefined ? [] : ['', mask]),
     ]);
     return graph.op('Mul', [product, x.rows]);
   }
 
+  /** x made ready for {@link projectReady}: what several layers multiply is quantised once. */
+  ready(x: Value): ReadyRows {
+    if (this.precision === 'float32') return { x };
+    if (this.precision === 'float16') return { x: this.graph.op('Cast', [x], { to: ElementType.float16 }) };
+    return this.quantizeRows(x);
+  }
+
+  /**
+   * The layer applied to {@link ready} rows, without its bias. `mask` [outputs], of zeros and numbers too low for any
+   * score, rules outputs out; how low exactly they end is nobody's matter.
+   */
+  projectReady(rows: ReadyRows, layer: Linear, mask?: Value): Value {
+    const { graph } = this;
+    if ('values' in rows) return this.applyToRows(rows, layer, mask);
+    const product = graph.op('MatMul', [rows.x, layer.weights]);
+    const exact = this.precision === 'float16' ? graph.op('Cast', [product], { to: ElementType.float32 }) : product;
+    return mask === undefined ? exact : graph.op('Add', [exact, mask]);
+  }
+
   /** The layer applied to float32 x, without its bias (row-quantised in int8). */
   project(x: Value, layer: Linear): Value {
-    const { graph } = this;
-    if (this.precision === 'float32') return graph.op('MatMul', [x, layer.weights]);
-    if (this.precision === 'float16') {
-      const half = graph.op('Cast', [x], { to: ElementType.float16 });
-      return graph.op('Cast', [graph.op('MatMul', [half, layer.weights])], { to: ElementType.float32 });
-    }
-    return this.applyToRows(this.quantizeRows(x), layer);
+    return this.projectReady(this.ready(x), layer);
   }
 
   addBias(x: Value, layer: Linear): Value {

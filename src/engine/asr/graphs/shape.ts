@@ -15,7 +15,3 @@ export const CHUNK_SAMPLES = 480_000;
 export const TEXT_CONTEXT = 448;
 /** Width of one attention head, the same in every Whisper model. */
 export const HEAD_WIDTH = 64;
-/** Cross-attention keys are stored in tiles of this many positions: the layout a small query multiplies fastest. */
-export const KEY_TILE = 64;
-export const KEY_TILES = Math.ceil(AUDIO_CONTEXT / KEY_TILE);
-export const PADDED_CONTEXT = KEY_TILES * KEY_TILE;
