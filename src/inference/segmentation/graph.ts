@@ -5,7 +5,7 @@ import { type SegmentationPrecision, writeLstmStack } from './lstm.ts';
 import { sincKernels } from './sinc.ts';
 
 /** Changes whenever the graph written from the same weights changes; keys the graph cache. */
-export const GRAPH_VERSION = 'segmentation-2';
+export const GRAPH_VERSION = 'segmentation-3';
 
 /** Input and output names of the graph. */
 export const SEGMENTATION_INPUT = 'windows';
@@ -69,7 +69,9 @@ function writeSincNet(graph: GraphBuilder, weights: WeightSource, windows: Value
     kernel_shape: [1, SINC_TAPS],
     strides: [1, SINC_STRIDE],
   });
-  value = activate(norm(pool(graph.op('Abs', [value])), 'norm1d.0', SINC_CHANNELS));
+  // The magnitude, written as an activation: the runtime fuses it into the convolution and pools before it reorders.
+  const magnitude = graph.op('LeakyRelu', [value], { alpha: floatAttribute(-1) });
+  value = activate(norm(pool(magnitude), 'norm1d.0', SINC_CHANNELS));
   let channels = SINC_CHANNELS;
   for (const layer of [1, 2]) {
     const kernel = weights.read(`sincnet.conv1d.${layer}.weight`).data;
