@@ -5,6 +5,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { BALLOTS_WANTED, type LanguageVerdict, LanguageVote } from './language-vote.ts';
 import { PartTeller } from './part-teller.ts';
 import type { TranscribeOptions, TranscriptPart } from './types.ts';
+import { unreadSpeech, withRecovered } from './unread-speech.ts';
 import type { InferencePool, TaskOptions } from './worker/inference-pool.ts';
 
 /** Below this the language of a short recording is looked at twice. */
@@ -91,19 +92,48 @@ export class ChunkReader {
 
   /** What a chunk says in a language, or in the one that the recording's chunks agree on. */
   async #read(chunk: PlacedChunk, language: string | undefined, alone: boolean): Promise<RecognizedChunk | null> {
-    const { pool, run, options, checkpoint, spoolPath } = this.#work;
+    const { checkpoint } = this.#work;
     const { index, pieces, pauseBefore } = chunk;
     const kept = checkpoint?.chunk(index, language ?? '', pieces);
     if (kept !== undefined) return kept;
-    const { words, task, beamSize, prompt, hotwords } = options;
-    const result = await pool.recognize(
+    const first = await this.#recognize(chunk, language, { pauseBefore, alone });
+    const result = first === null ? null : await this.#readLeftOut(chunk, first);
+    const readIn = language ?? this.#verdict?.language ?? '';
+    checkpoint?.keepChunk({ index, language: readIn, pieces, result });
+    return result;
+  }
+
+  /** What a chunk says, with what the first attempt at it left out. */
+  async #readLeftOut(chunk: PlacedChunk, first: RecognizedChunk): Promise<RecognizedChunk> {
+    // A translation's words stand where its own grammar puts them: between them nothing is missing.
+    if (this.#work.options.task === 'translate') return first;
+    const stretches = unreadSpeech(chunk.pieces, first.words);
+    const second = await Promise.all(
+      stretches.map((pieces) => {
+        const samples = pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
+        const part = { ...chunk, pieces, samples };
+        return this.#recognize(part, first.language, { pauseBefore: 0, alone: false });
+      }),
+    );
+    return second.reduce<RecognizedChunk>(withRecovered, first);
+  }
+
+  async #recognize(
+    chunk: PlacedChunk,
+    language: string | undefined,
+    { pauseBefore, alone }: { readonly pauseBefore: Seconds; readonly alone: boolean },
+  ): Promise<RecognizedChunk | null> {
+    const { pool, run, options, spoolPath } = this.#work;
+    const { task, beamSize, prompt, hotwords } = options;
+    return pool.recognize(
       {
         spool: spoolPath,
-        pieces,
+        pieces: chunk.pieces,
         pauseBefore,
         alone,
         options: {
-          words,
+          // They tell what was left out, whoever asks for them.
+          words: options.words || task === 'transcribe',
           task,
           beamSize,
           ...(language === undefined ? {} : { language }),
@@ -117,9 +147,6 @@ export class ChunkReader {
         decideLanguage: (probabilities) => this.#decideLanguage(chunk, probabilities),
       },
     );
-    const readIn = language ?? this.#verdict?.language ?? '';
-    checkpoint?.keepChunk({ index, language: readIn, pieces, result });
-    return result;
   }
 
   async #decideLanguage(chunk: PlacedChunk, probabilities: ReadonlyMap<string, number>): Promise<string> {
