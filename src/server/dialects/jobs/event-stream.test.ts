@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../../jobs/types.ts';
-import { eventStream } from './event-stream.ts';
+import { eventStream } from '../../event-stream.ts';
+import { JOB_EVENTS } from './event-stream.ts';
 
 const at = Date.UTC(2026, 10, 21);
 
@@ -33,10 +34,10 @@ class Source implements AsyncIterator<JobEvent> {
   }
 }
 
-describe('eventStream', () => {
+describe('a stream of JOB_EVENTS', () => {
   it('writes numbered events and ends with them', async () => {
     const source = new Source();
-    const stream = eventStream(source);
+    const stream = eventStream(source, JOB_EVENTS);
     expect((await stream.next()).value).toBe('retry: 2000\n\n');
     const first = stream.next();
     source.tell({ seq: 7, at, kind: 'state', state: 'running' });
@@ -51,7 +52,7 @@ describe('eventStream', () => {
 
   it('keeps text with line breaks in one event', async () => {
     const source = new Source();
-    const stream = eventStream(source);
+    const stream = eventStream(source, JOB_EVENTS);
     await stream.next();
     const event = stream.next();
     const part = { index: 0, start: 0, end: 1, text: 'a\n\nid: 9\r\nb', language: 'en', words: [], avgLogprob: -0.1 };
@@ -63,7 +64,7 @@ describe('eventStream', () => {
 
   it('comments while nothing happens, and loses no event by it', async () => {
     const source = new Source();
-    const stream = eventStream(source, 1);
+    const stream = eventStream(source, { ...JOB_EVENTS, keepAliveMs: 1 });
     await stream.next();
     expect((await stream.next()).value).toBe(': keep-alive\n\n');
     expect((await stream.next()).value).toBe(': keep-alive\n\n');
@@ -73,7 +74,7 @@ describe('eventStream', () => {
 
   it('lets go of the events when the client leaves while one is waited for', async () => {
     const source = new Source();
-    const stream = eventStream(source, 1);
+    const stream = eventStream(source, { ...JOB_EVENTS, keepAliveMs: 1 });
     await stream.next();
     await stream.next();
     await stream.return();

@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Jobs } from '../../../jobs/types.ts';
+import { eventStream, sendEventStream } from '../../event-stream.ts';
 import type { ServerContext } from '../../types.ts';
 import { parseFields } from '../../webservice-options.ts';
-import { eventStream } from './event-stream.ts';
+import { JOB_EVENTS } from './event-stream.ts';
 import { type JobRequest, jobOf, queryFields } from './job-requests.ts';
 import { eventsFieldsSchema } from './schemas.ts';
 
@@ -19,10 +19,7 @@ export async function sendEvents(
   if (job.finishedAt !== undefined && (await isOver(job.id, after, jobs))) return reply.code(204).send();
   const signal = answers.hangUp(request);
   const events = jobs.events(job.id, { after, signal })[Symbol.asyncIterator]();
-  return reply
-    .type('text/event-stream; charset=utf-8')
-    .headers({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' })
-    .send(Readable.from(eventStream(events), { objectMode: false }));
+  return sendEventStream(reply, eventStream(events, JOB_EVENTS));
 }
 
 /** The header is what a browser sends when it comes back; the parameter is for those who cannot set one. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { openaiEventStream } from './event-stream.ts';
+import { eventStream } from '../../event-stream.ts';
+import { openaiEvents } from './event-stream.ts';
 import type { StreamEvent } from './schemas.ts';
 
 const delta = (text: string): StreamEvent => ({ type: 'transcript.text.delta', delta: text });
@@ -39,7 +40,8 @@ class Source implements AsyncIterator<StreamEvent, void> {
 }
 
 function streamOf(source: Source, keepAliveMs = 60_000): AsyncGenerator<string, void, undefined> {
-  return openaiEventStream(source.next(), source, (error) => ({ error: { message: String(error) } }), keepAliveMs);
+  const style = openaiEvents((error) => ({ error: { message: String(error) } }));
+  return eventStream(source, { ...style, keepAliveMs }, source.next());
 }
 
 async function allOf(stream: AsyncIterable<string>): Promise<string[]> {
@@ -48,7 +50,7 @@ async function allOf(stream: AsyncIterable<string>): Promise<string[]> {
   return frames;
 }
 
-describe('openaiEventStream', () => {
+describe('a stream of openaiEvents', () => {
   it('is data alone, in order, to the end', async () => {
     const source = new Source();
     source.tell(delta('one\ntwo'));

@@ -1,14 +1,14 @@
-import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DiaristError } from '../../../core/errors.ts';
 import type { Transcript } from '../../../transcript/types.ts';
 import { errorReply, toRequestError } from '../../error-replies.ts';
+import { eventStream, sendEventStream } from '../../event-stream.ts';
 import { nextWithin } from '../../next-within.ts';
 import { lookAtRecording, takeRecording } from '../../recording-field.ts';
 import type { Form, NewSubmission, ServerContext } from '../../types.ts';
 import { warningsHeader } from '../../warnings-header.ts';
 import { embedVoices } from './embed-voices.ts';
-import { openaiEventStream } from './event-stream.ts';
+import { openaiEvents } from './event-stream.ts';
 import { readInputAudio } from './input-audio.ts';
 import { renderAnswer } from './render.ts';
 import { transcriptEvents } from './transcript-events.ts';
@@ -105,11 +105,7 @@ async function answerInEvents(
     if (unexpected) request.log.error({ err: error }, 'unexpected failure');
     return body;
   };
-  return reply
-    .type('text/event-stream; charset=utf-8')
-    .header('cache-control', 'no-cache')
-    .header('x-accel-buffering', 'no')
-    .send(Readable.from(openaiEventStream(first, events, errorBody)));
+  return sendEventStream(reply, eventStream(events, openaiEvents(errorBody), first));
 }
 
 function withWarnings(transcript: Transcript, { warnings }: TranscriptionRequest): Transcript {
