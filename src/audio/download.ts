@@ -3,6 +3,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { DiaristError, toDiaristError } from '../core/errors.ts';
+import { LONGEST_TIMER_MS } from '../core/timers.ts';
 import type { Seconds } from '../core/units.ts';
 
 export interface TransferLimits {
@@ -58,9 +59,6 @@ export async function downloadToFile(
     clearTimeout(watch);
   }
 }
-
-/** Timers take 31 bits of milliseconds (24 days), and fire at once for more. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const timerMs = (seconds: Seconds): number => Math.min(LONGEST_TIMER_MS, Math.ceil(seconds * 1000));
 

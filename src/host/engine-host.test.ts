@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DiaristError, type ErrorCode } from '../core/errors.ts';
+import { isProcessAlive } from '../core/process-identity.ts';
 import type { Progress, RunContext, TranscribeRequest } from '../pipeline/types.ts';
 import { EngineHost, type EngineHostEvent, type EngineHostOptions } from './engine-host.ts';
 
@@ -78,15 +79,6 @@ async function failureOf(promise: Promise<unknown>): Promise<DiaristError> {
 
 async function codeOf(promise: Promise<unknown>): Promise<ErrorCode> {
   return (await failureOf(promise)).code;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const starts = (): number => events.filter((event) => event.kind === 'started').length;
@@ -247,7 +239,7 @@ describe('EngineHost', () => {
   it('ends the engine when idle, and starts another for the next request', async () => {
     const host = openHost({ idleSeconds: 0.1 });
     const first = await servedBy(host, 'ok');
-    await vi.waitFor(() => expect(isAlive(first)).toBe(false), { timeout: 5000 });
+    await vi.waitFor(() => expect(isProcessAlive(first)).toBe(false), { timeout: 5000 });
     await vi.waitFor(() => expect(host.pid).toBeUndefined(), { timeout: 5000 });
     expect(await servedBy(host, 'ok')).not.toBe(first);
   });
@@ -270,7 +262,7 @@ describe('EngineHost', () => {
       await seen;
       const pid = host.pid!;
       await host.close();
-      expect(isAlive(pid)).toBe(false);
+      expect(isProcessAlive(pid)).toBe(false);
       expect(await code).toBe('cancelled');
       expect(await codeOf(host.transcribe(request('ok')))).toBe('cancelled');
     }
@@ -282,9 +274,9 @@ describe('EngineHost', () => {
     const engine = await new Promise<number>((settle) => {
       parent.stdout.setEncoding('utf8').once('data', (text: string) => settle(Number.parseInt(text, 10)));
     });
-    expect(isAlive(engine)).toBe(true);
+    expect(isProcessAlive(engine)).toBe(true);
     parent.kill('SIGKILL');
-    await vi.waitFor(() => expect(isAlive(engine)).toBe(false), { timeout: 10_000 });
+    await vi.waitFor(() => expect(isProcessAlive(engine)).toBe(false), { timeout: 10_000 });
   });
 
   it('removes what an engine left whose parent died with it', async () => {

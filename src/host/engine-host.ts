@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { DiaristError } from '../core/errors.ts';
 import { siblingModule } from '../core/modules.ts';
+import { LONGEST_TIMER_MS } from '../core/timers.ts';
 import type {
   DetectedLanguage,
   EngineSettings,
@@ -56,8 +57,6 @@ interface Ticket {
 const CLOSE_GRACE_MS = 1000;
 /** How long the engine may take to drop a cancelled request before it is no longer trusted. */
 const CANCEL_GRACE_MS = 3000;
-/** setTimeout takes a longer time for none at all. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The options of an engine host as the configuration has them. */
 export function engineHostOptions(config: Config): EngineHostOptions {

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DiaristError, toDiaristError } from '../core/errors.ts';
+import { isProcessAlive } from '../core/process-identity.ts';
 
 /** Tells folders of this machine from those of others that share the disk: their process ids mean nothing here. */
 const MACHINE = hostname().replaceAll(/[^a-z0-9]+/gi, '_');
@@ -46,15 +47,7 @@ function removeAllNow(): void {
 function removeAbandoned(parent: string): void {
   for (const name of readdirSync(parent)) {
     const [machine, pid] = name.split('-');
-    if (machine === MACHINE && !isAlive(Number(pid))) rmSync(join(parent, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (machine === MACHINE && !isProcessAlive(Number(pid)))
+      rmSync(join(parent, name), { recursive: true, force: true });
   }
 }

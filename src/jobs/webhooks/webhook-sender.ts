@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { DiaristError } from '../../core/errors.ts';
 import type { GuardedFetch } from '../../core/guarded-fetch.ts';
+import { LONGEST_TIMER_MS } from '../../core/timers.ts';
 import type { Seconds } from '../../core/units.ts';
 import type { JobDatabase } from '../store/database.ts';
 import type { JobRows } from '../store/job-rows.ts';
@@ -23,8 +24,6 @@ export const RETRY_SECONDS: readonly Seconds[] = [
 const JITTER = 0.1;
 const MAX_UNDER_WAY = 8;
 const STORE_AGAIN_MS = 30_000;
-/** The longest that a timer of the platform can wait. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface SenderSettings {
   readonly secret: string;
@@ -71,7 +70,7 @@ export class WebhookSender {
       this.#underWay.set(delivery.id, this.#deliver(delivery));
     }
     const next = this.#rows.nextAt(now);
-    if (next !== undefined) this.#wakeIn(Math.min(next - now, MAX_TIMER_MS));
+    if (next !== undefined) this.#wakeIn(Math.min(next - now, LONGEST_TIMER_MS));
   }
 
   /** Breaks off what is under way; it stays due. */
