@@ -34,8 +34,6 @@ export interface Lane {
 }
 
 export interface RunOptions<Notice> {
-  /** Tasks with a smaller rank go first; equal ones in order of arrival. */
-  readonly rank?: number;
   readonly signal?: AbortSignal;
   /** Called when a thread has taken the task. */
   readonly onStart?: () => void;
@@ -45,8 +43,6 @@ export interface RunOptions<Notice> {
 interface Pending<Task, Result, Notice> {
   readonly task: Task;
   readonly lane: string;
-  /** Tasks with a smaller rank go first; equal ones in order of arrival. */
-  readonly rank: number;
   readonly onStart: (() => void) | undefined;
   readonly onNotice: ((notice: Notice, reply: (message: unknown) => void) => void) | undefined;
   readonly resolve: (result: Result) => void;
@@ -109,7 +105,6 @@ export class WorkerPool<Setup, Task, Result, Notice> {
       const pending: Pending<Task, Result, Notice> = {
         task,
         lane,
-        rank: options.rank ?? 0,
         onStart: options.onStart,
         onNotice: options.onNotice,
         resolve: (result) => {
@@ -122,9 +117,7 @@ export class WorkerPool<Setup, Task, Result, Notice> {
         },
       };
       signal?.addEventListener('abort', onAbort, { once: true });
-      let at = this.#queue.length;
-      while (at > 0 && this.#queue[at - 1]!.rank > pending.rank) at--;
-      this.#queue.splice(at, 0, pending);
+      this.#queue.push(pending);
       this.#assign();
     });
   }
