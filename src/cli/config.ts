@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type Config, type ConfigSources, KEYS, loadConfig, type Origin } from '../config/config.ts';
 import type { Setting } from '../config/settings/setting.ts';
 import { SETTINGS, type SettingName } from '../config/settings.ts';
+import { columns } from './columns.ts';
 import { writeToStandardOutput } from './standard-output.ts';
 
 interface ConfigFlags {
@@ -59,11 +60,7 @@ function effectiveSettings(config: Config): readonly EffectiveSetting[] {
 }
 
 function listing(settings: readonly EffectiveSetting[]): string {
-  const rows = settings.map(({ key, value, origin, source }) => [key, shown(value), source ?? origin]);
-  const [keyWidth, valueWidth] = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map(([key, value, from]) => `${key!.padEnd(keyWidth!)}  ${value!.padEnd(valueWidth!)}  ${from}\n`)
-    .join('');
+  return columns(settings.map(({ key, value, origin, source }) => [key, shown(value), source ?? origin]));
 }
 
 function shown(value: unknown): string {

@@ -3,6 +3,7 @@ import { loadConfig } from '../config/config.ts';
 import { DiaristError } from '../core/errors.ts';
 import { readUsage } from '../jobs/usage-report.ts';
 import { type ApiKey, ApiKeys, type KeyLimits, SCOPES, type Scope } from '../server/security/api-keys.ts';
+import { columns } from './columns.ts';
 import { writeToStandardOutput } from './standard-output.ts';
 
 interface CreateFlags {
@@ -148,16 +149,4 @@ function usageTable(rows: readonly UsageRow[]): string {
     ['ID', 'NAME', 'RECORDINGS', 'AUDIO SECONDS'],
     ...rows.map(({ id, name, jobs, audioSeconds }) => [id, name, String(jobs), audioSeconds.toFixed(1)]),
   ]);
-}
-
-/** Rows of texts with aligned columns. */
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
-  return `${lines.join('\n')}\n`;
 }

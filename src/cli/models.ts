@@ -4,6 +4,7 @@ import { DiaristError } from '../core/errors.ts';
 import { removeGraphsOf } from '../inference/graph-sweep.ts';
 import { formatBytes } from '../models/disk-space.ts';
 import { type ModelListing, ModelStore } from '../models/store.ts';
+import { columns } from './columns.ts';
 import { Interrupted, listenForInterruption } from './interruption.ts';
 import { ModelProgress } from './model-progress.ts';
 import { writeToStandardOutput } from './standard-output.ts';
@@ -130,11 +131,5 @@ function table(listings: readonly ModelListing[]): string {
     listing.description || (listing.origin ?? ''),
   ]);
   const header = ['', 'NAME', 'ROLE', 'SIZE', 'LICENCE', 'WHAT IT IS'];
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => (column === 3 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
-      .join('  ')
-      .trimEnd();
-  return `${[header, ...rows].map(line).join('\n')}\n\n✓ on this machine. "diarist models pull NAME" fetches one.\n`;
+  return `${columns([header, ...rows], [3])}\n✓ on this machine. "diarist models pull NAME" fetches one.\n`;
 }
