@@ -1,8 +1,7 @@
-import { AudioSpool } from '../audio/spool.ts';
 import type { Seconds } from '../core/units.ts';
 import { type Chunk, ChunkPacker } from '../engine/vad/chunking.ts';
-import { quietestOffset } from '../engine/vad/quietest.ts';
 import { BALLOTS_WANTED, LanguageVote } from './language-vote.ts';
+import { QuietestPlace } from './quietest-place.ts';
 import { type SpeechSearch, searchSpeech } from './speech-search.ts';
 import type { DetectedLanguage } from './types.ts';
 
@@ -14,18 +13,20 @@ const MOST_SEARCHED_SECONDS: Seconds = 600;
  * text. Null where nobody speaks.
  */
 export async function detectLanguage(search: Omit<SpeechSearch, 'onRegions'>): Promise<DetectedLanguage | null> {
-  using speech = new FirstChunks(search.spoolPath);
+  using quietest = new QuietestPlace(search.spoolPath);
+  const packer = new ChunkPacker({ quietest: (start, end) => quietest.within(start, end) });
+  const chunks: Chunk[] = [];
   // No limit of length: only the beginning is heard.
   const audio = await searchSpeech({
     ...search,
     maxInputSeconds: undefined,
     onRegions: (regions, searchedSeconds) => {
-      speech.chunks.push(...regions.flatMap((region) => speech.packer.push(region)));
-      return speech.chunks.length >= BALLOTS_WANTED || searchedSeconds >= MOST_SEARCHED_SECONDS;
+      chunks.push(...regions.flatMap((region) => packer.push(region)));
+      return chunks.length >= BALLOTS_WANTED || searchedSeconds >= MOST_SEARCHED_SECONDS;
     },
   });
-  if (speech.chunks.length < BALLOTS_WANTED) speech.chunks.push(...speech.packer.flush(audio.samples));
-  const heard = speech.chunks.slice(0, BALLOTS_WANTED);
+  if (chunks.length < BALLOTS_WANTED) chunks.push(...packer.flush(audio.samples));
+  const heard = chunks.slice(0, BALLOTS_WANTED);
   if (heard.length === 0) return null;
   const vote = new LanguageVote();
   vote.close(heard.length);
@@ -37,24 +38,4 @@ export async function detectLanguage(search: Omit<SpeechSearch, 'onRegions'>): P
   );
   const { language, probability } = await vote.verdict;
   return { language, probability };
-}
-
-/** Chunks as they are packed from a recording that is still being decoded. */
-class FirstChunks implements Disposable {
-  readonly chunks: Chunk[] = [];
-  readonly packer: ChunkPacker;
-  #spool: AudioSpool | undefined;
-
-  constructor(spoolPath: string) {
-    this.packer = new ChunkPacker({
-      quietest: (startSample, endSample) => {
-        this.#spool ??= AudioSpool.open(spoolPath);
-        return startSample + quietestOffset(this.#spool.read(startSample, endSample - startSample));
-      },
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.#spool?.close();
-  }
 }

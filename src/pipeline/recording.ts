@@ -1,10 +1,8 @@
 import { type DecodedAudio, decodeToSpool } from '../audio/decode.ts';
-import { AudioSpool } from '../audio/spool.ts';
 import { DiaristError, toDiaristError } from '../core/errors.ts';
 import { SAMPLE_RATE, type Seconds } from '../core/units.ts';
 import type { Diarization } from '../engine/diarization/diarize.ts';
 import { type Chunk, ChunkPacker } from '../engine/vad/chunking.ts';
-import { quietestOffset } from '../engine/vad/quietest.ts';
 import { type SpeechRegion, SpeechRegionDetector } from '../engine/vad/speech-regions.ts';
 import { WINDOW_FRAMES, WINDOW_SAMPLES, windowCount } from '../inference/segmentation/geometry.ts';
 import type { RecognizedChunk } from '../transcript/recognized.ts';
@@ -16,6 +14,7 @@ import { diarizeRecording } from './diarization.ts';
 import { EMBEDDING_MODEL } from './engine-plan.ts';
 import { buildSegments } from './merge/build-segments.ts';
 import { ProgressMeter } from './progress-meter.ts';
+import { QuietestPlace } from './quietest-place.ts';
 import { HOP_FOR_SPEECH, WINDOWS_PER_TASK } from './speech-search.ts';
 import { withSpool } from './spool-file.ts';
 import { StageClock } from './stage-clock.ts';
@@ -86,12 +85,12 @@ class RecordingRun {
   readonly #signal: AbortSignal;
   readonly #hopSamples: number;
   readonly #detector: SpeechRegionDetector;
+  readonly #quietest: QuietestPlace;
   readonly #packer: ChunkPacker;
   readonly #classes: Uint8Array[] = [];
   readonly #segmenting: Promise<void>[] = [];
   readonly #chunks: PlacedChunk[] = [];
   readonly #recognizing: Promise<RecognizedChunk | null>[] = [];
-  #spool: AudioSpool | undefined;
   #scheduledWindows = 0;
   #lastChunkEnd = 0;
   #alone = false;
@@ -110,7 +109,8 @@ class RecordingRun {
     this.#meter = new ProgressMeter(request.id, request.options.diarize, context.onProgress);
     this.#hopSamples = request.options.diarize ? HOP_WITH_SPEAKERS : HOP_FOR_SPEECH;
     this.#detector = new SpeechRegionDetector({ hopSamples: this.#hopSamples });
-    this.#packer = new ChunkPacker({ quietest: (start, end) => this.#quietest(start, end) });
+    this.#quietest = new QuietestPlace(spoolPath);
+    this.#packer = new ChunkPacker({ quietest: (start, end) => this.#quietest.within(start, end) });
     this.#reader = new ChunkReader({
       spoolPath,
       checkpoint,
@@ -129,7 +129,7 @@ class RecordingRun {
       const outcomes = await Promise.allSettled([...this.#segmenting, ...this.#recognizing]);
       throw this.#firstFailure(error, outcomes);
     } finally {
-      this.#spool?.close();
+      this.#quietest[Symbol.dispose]();
     }
   }
 
@@ -292,12 +292,6 @@ class RecordingRun {
       warnings.push({ code: 'diarization_unavailable', message: `The transcript has no speakers: ${message}` });
       return undefined;
     }
-  }
-
-  /** The quietest place of a stretch, in samples of the recording. */
-  #quietest(startSample: number, endSample: number): number {
-    this.#spool ??= AudioSpool.open(this.#spoolPath);
-    return startSample + quietestOffset(this.#spool.read(startSample, endSample - startSample));
   }
 
   #models(diarized: boolean): Record<string, string> {
