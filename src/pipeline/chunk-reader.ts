@@ -97,14 +97,14 @@ export class ChunkReader {
     const kept = checkpoint?.chunk(index, language ?? '', pieces);
     if (kept !== undefined) return kept;
     const first = await this.#recognize(chunk, language, { pauseBefore, alone });
-    const result = first === null ? null : await this.#readLeftOut(chunk, first);
+    const result = first === null ? null : await this.#readLeftOut(chunk, first, alone);
     const readIn = language ?? this.#verdict?.language ?? '';
     checkpoint?.keepChunk({ index, language: readIn, pieces, result });
     return result;
   }
 
   /** What a chunk says, with what the first attempt at it left out. */
-  async #readLeftOut(chunk: PlacedChunk, first: RecognizedChunk): Promise<RecognizedChunk> {
+  async #readLeftOut(chunk: PlacedChunk, first: RecognizedChunk, alone: boolean): Promise<RecognizedChunk> {
     // A translation's words stand where its own grammar puts them: between them nothing is missing.
     if (this.#work.options.task === 'translate') return first;
     const stretches = unreadSpeech(chunk.pieces, first.words);
@@ -112,7 +112,7 @@ export class ChunkReader {
       stretches.map((pieces) => {
         const samples = pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
         const part = { ...chunk, pieces, samples };
-        return this.#recognize(part, first.language, { pauseBefore: 0, alone: false });
+        return this.#recognize(part, first.language, { pauseBefore: 0, alone });
       }),
     );
     return second.reduce<RecognizedChunk>(withRecovered, first);

@@ -36,7 +36,10 @@ const chunk = (list: readonly Word[], avgLogprob = -0.2): RecognizedChunk => ({
 describe('speech that nobody read', () => {
   it('lies before, between and behind the words', () => {
     const list = [...words('one two three', 5), ...words('nine ten', 14)];
-    expect(inSeconds(unreadSpeech([piece(0, 30)], list))).toEqual([[[0, 5]], [[8, 14]], [[16, 30]]]);
+    expect(inSeconds(unreadSpeech([piece(3.5, 30)], list))).toEqual([[[8, 14]], [[16, 30]]]);
+    expect(inSeconds(unreadSpeech([piece(0, 17)], list))).toEqual([[[0, 5]], [[8, 14]]]);
+    // The longest two.
+    expect(inSeconds(unreadSpeech([piece(0, 30)], list))).toEqual([[[8, 14]], [[16, 30]]]);
   });
 
   it('is no pause: only pieces count, and short ones add up', () => {
@@ -72,6 +75,7 @@ describe('what a second attempt reads', () => {
   it('is left out where it is silence, a guess, or an echo of its neighbours', () => {
     expect(withRecovered(first, null)).toBe(first);
     expect(withRecovered(first, chunk([]))).toBe(first);
+    expect(withRecovered(first, chunk(words('...', 6)))).toBe(first);
     expect(withRecovered(first, chunk(words('that was left out', 6), -1.1))).toBe(first);
     expect(withRecovered(first, chunk(words('of one sentence,', 6)))).toBe(first);
     expect(withRecovered(first, chunk(words('And another', 12)))).toBe(first);

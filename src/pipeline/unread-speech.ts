@@ -7,6 +7,8 @@ import { joinWords } from '../transcript/word-text.ts';
 
 /** Speech of this length without a word is more than a breath, a laugh or a word whose end was heard too early. */
 const UNREAD_SECONDS: Seconds = 2;
+/** So many stretches of a chunk are read again, the longest: each costs as much as a chunk. */
+const MOST_STRETCHES = 2;
 /** Mean log-probability that a second attempt has to reach: where Whisper's own fallback takes a text for failed. */
 const SURE_ENOUGH = -1;
 /** Recovered words that differ from the words around them in less than this share of their letters were said once. */
@@ -22,7 +24,10 @@ export function unreadSpeech(pieces: readonly ChunkPiece[], words: readonly Word
   const ends = [0, ...words.map(({ end }) => end)];
   return starts
     .map((until, index) => between(pieces, ends[index]! * SAMPLE_RATE, until * SAMPLE_RATE))
-    .filter((stretch) => lengthOf(stretch) >= UNREAD_SECONDS * SAMPLE_RATE);
+    .filter((stretch) => lengthOf(stretch) >= UNREAD_SECONDS * SAMPLE_RATE)
+    .sort((a, b) => lengthOf(b) - lengthOf(a))
+    .slice(0, MOST_STRETCHES)
+    .sort((a, b) => a[0]!.startSample - b[0]!.startSample);
 }
 
 /**
@@ -59,5 +64,6 @@ function isEcho(words: readonly Word[], neighbours: readonly Word[]): boolean {
       .toLowerCase()
       .replace(/[^\p{L}\p{N}]+/gu, '');
   const own = letters(words);
+  if (own === '') return true;
   return editDistance(own, letters(neighbours)) < NEW_ENOUGH * own.length;
 }
