@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -277,6 +278,17 @@ describe('EngineHost', () => {
     expect(isProcessAlive(engine)).toBe(true);
     parent.kill('SIGKILL');
     await vi.waitFor(() => expect(isProcessAlive(engine)).toBe(false), { timeout: 10_000 });
+  });
+
+  it('keeps its program until it is gone, whatever it answers meanwhile', async () => {
+    const script = fileURLToPath(new URL('./fixtures/closing.ts', import.meta.url));
+    const program = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    program.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    const [code] = (await once(program, 'close')) as [number];
+    expect([code, said]).toEqual([0, 'closed']);
   });
 
   it('removes what an engine left whose parent died with it', async () => {

@@ -126,11 +126,12 @@ export class EngineProcess {
     if (this.#child.connected) this.#child.send(message, () => {});
   }
 
-  /** While busy, the engine keeps this process alive and is watched for progress. */
+  /** While busy or ending, the engine keeps this process alive; while busy it is watched for progress. */
   setBusy(busy: boolean): void {
     if (busy && !this.#busy) this.#lastProgressAt = performance.now();
     this.#busy = busy;
-    if (busy) {
+    // Whoever ends it waits until it is gone: its last answers must not let this process go before.
+    if (busy || this.#end !== undefined) {
       this.#child.ref();
       this.#child.channel?.ref();
     } else {
