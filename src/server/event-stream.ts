@@ -26,6 +26,8 @@ export async function* eventStream<Event>(
 ): AsyncGenerator<string, void, undefined> {
   const { opening, frame, errorFrame, keepAliveMs = KEEP_ALIVE_MS } = style;
   let next = first ?? events.next();
+  // It may fail before anybody asks for it.
+  next.catch(() => undefined);
   try {
     yield opening;
     for (;;) {

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { toDiaristError } from '../core/errors.ts';
 import { neededModels } from '../models/needed-models.ts';
@@ -114,5 +113,17 @@ export class ModelSupply {
 }
 
 /** Waits; false where it was told to stop. */
-const pause = (milliseconds: number, signal: AbortSignal): Promise<boolean> =>
-  setTimeout(milliseconds, true, { signal }).catch(() => false);
+function pause(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(true);
+    }, milliseconds);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}

@@ -40,7 +40,7 @@ export interface DecoderAnswer {
   readonly probed: Float32Array;
   /** [count, alignment heads, n, attentionPositions], empty unless asked for. */
   readonly attention: Float32Array;
-  /** Positions of one attention row, padding included. */
+  /** Positions of one attention row. */
   readonly attentionPositions: number;
   /** By layer, [count, heads, n, 64]. */
   readonly newKeys: readonly Float32Array[];
@@ -109,7 +109,6 @@ export class WhisperModel {
   async decode(call: DecoderCall): Promise<DecoderAnswer> {
     const { from, count } = call;
     const n = call.ids.length / count;
-
     const { heads, decoderLayers } = this.shape;
     const positions = this.#cachePositions;
     const feeds: Record<string, Tensor> = {

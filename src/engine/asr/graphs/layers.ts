@@ -175,11 +175,6 @@ export class LayerWriter {
     return made;
   }
 
-  /** An int8 tensor of zeros, for padding. */
-  int8Block(dims: readonly number[]): Value {
-    return this.graph.initializer(ElementType.int8, dims, new Int8Array(dims.reduce((a, b) => a * b, 1)));
-  }
-
   /** The layer applied to rows quantised by {@link quantizeRows}, without its bias; `mask` as in {@link projectReady}. */
   applyToRows(x: QuantizedRows, layer: Linear, mask?: Value): Value {
     const { graph } = this;

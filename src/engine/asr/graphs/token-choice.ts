@@ -35,10 +35,11 @@ export interface TokenChoiceInputs {
 /**
  * Chooses the best tokens for each row of `hidden` [B, K, width] and answers the probe.
  * Outputs: `log_probabilities` and `tokens` [B, K, top] among the tokens that are allowed, likeliest first; `probed`
- * [B, K, tokens] probabilities among all tokens (empty unless `probe`).
+ * [B, K, tokens] probabilities among all tokens (empty unless `probe`). Where there are fewer tokens than `top`, it gives
+ * those.
  *
  * Suppressed tokens cost nothing: those behind the last allowed one are computed for the probe only, those between are
- * ruled out by a mask inside the product. Tokens that only cannot come first have a product of their own.
+ * ruled out by a mask inside the product. Tokens that only cannot come first are, too, and have a product of their own.
  */
 export function writeTokenChoice(
   writer: LayerWriter,
@@ -62,7 +63,9 @@ export function writeTokenChoice(
   }
   const join = (values: readonly Value[]) => graph.op('Concat', values, { axis: -1 });
   const total = graph.op('ReduceLogSumExp', [join(best.map(({ logSum }) => logSum))], { axes: [-1], keepdims: 1 });
-  const [chosen, places] = graph.opMany('TopK', [join(best.map(({ values }) => values)), top], SORTED, 2);
+  const found = join(best.map(({ values }) => values));
+  const count = graph.op('Min', [top, graph.op('Gather', [graph.op('Shape', [found]), graph.int64([2])])]);
+  const [chosen, places] = graph.opMany('TopK', [found, count], SORTED, 2);
   const tokens = graph.op('GatherElements', [join(best.map((slice) => slice.tokens)), places!], { axis: -1 });
   graph.output('log_probabilities', ElementType.float32, ['B', 'K', 'top'], graph.op('Sub', [chosen!, total]));
   graph.output('tokens', ElementType.int64, ['B', 'K', 'top'], tokens);

@@ -90,7 +90,7 @@ describe('a streamed transcription', () => {
     const response = await openStream(server, { response_format: 'diarized_json' });
     const { headers } = response;
     expect(headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
-    expect([headers.get('cache-control'), headers.get('x-accel-buffering')]).toEqual(['no-cache', 'no']);
+    expect([headers.get('cache-control'), headers.get('x-accel-buffering')]).toEqual(['no-cache, no-transform', 'no']);
     expect(headers.get('x-diarist-job')).toMatch(/\w/);
     const frames = (await response.text()).split('\n\n').filter((frame) => frame.startsWith('data: '));
     expect(frames.map((frame) => JSON.parse(frame.slice(6)).type)).toEqual([
