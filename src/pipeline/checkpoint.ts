@@ -14,7 +14,7 @@ import type { LanguageVerdict } from './language-vote.ts';
 import type { TranscribeRequest } from './types.ts';
 
 /** Changes whenever results of the same request and models change, or how they are written down. */
-const CHECKPOINT_VERSION = 1;
+const CHECKPOINT_VERSION = 2;
 /** What was written is on the disk itself after this time at the latest: a crash of the machine costs no more work. */
 const SYNC_AFTER_MS = 5000;
 

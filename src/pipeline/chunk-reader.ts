@@ -93,10 +93,10 @@ export class ChunkReader {
   /** What a chunk says in a language, or in the one that the recording's chunks agree on. */
   async #read(chunk: PlacedChunk, language: string | undefined, alone: boolean): Promise<RecognizedChunk | null> {
     const { checkpoint } = this.#work;
-    const { index, pieces, pauseBefore } = chunk;
+    const { index, pieces } = chunk;
     const kept = checkpoint?.chunk(index, language ?? '', pieces);
     if (kept !== undefined) return kept;
-    const first = await this.#recognize(chunk, language, { pauseBefore, alone });
+    const first = await this.#recognize(chunk, language, { again: false, alone });
     const result = first === null ? null : await this.#readLeftOut(chunk, first, alone);
     const readIn = language ?? this.#verdict?.language ?? '';
     checkpoint?.keepChunk({ index, language: readIn, pieces, result });
@@ -111,17 +111,20 @@ export class ChunkReader {
     const second = await Promise.all(
       stretches.map((pieces) => {
         const samples = pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
-        const part = { ...chunk, pieces, samples };
-        return this.#recognize(part, first.language, { pauseBefore: 0, alone });
+        return this.#recognize({ ...chunk, pieces, samples, pauseBefore: 0 }, first.language, {
+          again: true,
+          alone: alone && stretches.length === 1,
+        });
       }),
     );
     return second.reduce<RecognizedChunk>(withRecovered, first);
   }
 
+  /** `again`: before what waits, for the parts behind it are not told before, and without words that somebody suggested. */
   async #recognize(
     chunk: PlacedChunk,
     language: string | undefined,
-    { pauseBefore, alone }: { readonly pauseBefore: Seconds; readonly alone: boolean },
+    { again, alone }: { readonly again: boolean; readonly alone: boolean },
   ): Promise<RecognizedChunk | null> {
     const { pool, run, options, spoolPath } = this.#work;
     const { task, beamSize, prompt, hotwords } = options;
@@ -129,7 +132,7 @@ export class ChunkReader {
       {
         spool: spoolPath,
         pieces: chunk.pieces,
-        pauseBefore,
+        pauseBefore: chunk.pauseBefore,
         alone,
         options: {
           // They tell what was left out, whoever asks for them.
@@ -137,12 +140,13 @@ export class ChunkReader {
           task,
           beamSize,
           ...(language === undefined ? {} : { language }),
-          ...(prompt === undefined ? {} : { prompt }),
-          ...(hotwords === undefined ? {} : { hotwords }),
+          ...(prompt === undefined || again ? {} : { prompt }),
+          ...(hotwords === undefined || again ? {} : { hotwords }),
         },
       },
       {
         ...run,
+        turn: again ? { ...run.turn, ahead: true } : run.turn,
         seconds: chunk.samples / SAMPLE_RATE,
         decideLanguage: (probabilities) => this.#decideLanguage(chunk, probabilities),
       },
@@ -168,7 +172,8 @@ export class ChunkReader {
     const start = chunk.pieces[0]!.startSample / SAMPLE_RATE;
     const end = chunk.pieces.at(-1)!.endSample / SAMPLE_RATE;
     const language = result?.language ?? this.#work.options.language ?? this.#verdict?.language ?? 'en';
-    const { text, words, avgLogprob } = result ?? { text: '', words: [], avgLogprob: 0 };
+    const { text, avgLogprob } = result ?? { text: '', avgLogprob: 0 };
+    const words = this.#work.options.words ? (result?.words ?? []) : [];
     return { index: chunk.index, start, end, text, language, words, avgLogprob };
   }
 }

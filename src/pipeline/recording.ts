@@ -6,7 +6,7 @@ import { type Chunk, ChunkPacker } from '../engine/vad/chunking.ts';
 import { type SpeechRegion, SpeechRegionDetector } from '../engine/vad/speech-regions.ts';
 import { WINDOW_FRAMES, WINDOW_SAMPLES, windowCount } from '../inference/segmentation/geometry.ts';
 import type { RecognizedChunk } from '../transcript/recognized.ts';
-import { TRANSCRIPT_SCHEMA, type Transcript, type Warning } from '../transcript/types.ts';
+import { type Segment, TRANSCRIPT_SCHEMA, type Transcript, type Warning } from '../transcript/types.ts';
 import { joinSegmentTexts } from '../transcript/word-text.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { ChunkReader, type PlacedChunk } from './chunk-reader.ts';
@@ -161,7 +161,6 @@ class RecordingRun {
     const language = options.language ?? verdict?.language ?? chunks[0]?.language ?? null;
     const segments = buildSegments(chunks, {
       language,
-      keepWords: options.words,
       ...(diarization === undefined ? {} : { turns: diarization.exclusive }),
     });
     if (segments.length === 0) {
@@ -182,7 +181,7 @@ class RecordingRun {
       languageProbability: spoken ? (options.language === undefined ? (verdict?.probability ?? 1) : 1) : null,
       task: options.task,
       duration: audio.samples / SAMPLE_RATE,
-      segments,
+      segments: options.words ? segments : segments.map(withoutWords),
       turns: spoken ? (diarization?.turns ?? []) : [],
       speakers: spoken ? (diarization?.speakers ?? []) : [],
       warnings,
@@ -312,6 +311,11 @@ class RecordingRun {
       failure instanceof Error && failure.name !== 'AbortError' && (failure as DiaristError).code !== 'cancelled';
     return failures.find(isCause) ?? new DiaristError('cancelled', 'Cancelled.');
   }
+}
+
+/** Their times have cut the segments and found the speakers. */
+function withoutWords({ words: _, ...segment }: Segment): Segment {
+  return segment;
 }
 
 function joinClasses(windows: readonly Uint8Array[]): Uint8Array {

@@ -70,6 +70,10 @@ describe('what a second attempt reads', () => {
     expect(result.words.map(({ start }) => start)).toEqual([0, 1, 2, 3, 4, 6, 7, 8, 9, 15, 16, 17]);
     expect(withRecovered(first, chunk(words('at the end', 20))).text).toMatch(/another one at the end$/);
     expect(withRecovered(chunk(words('b', 9)), chunk(words('a', 1))).text).toBe('a b');
+    const brief = [...words('one two', 0), { text: 'three', start: 2, end: 2, probability: 0.4 }];
+    expect(withRecovered(chunk(brief), chunk(words('four five', 2))).text).toBe('one two three four five');
+    const unsure = withRecovered(chunk(words('a b', 0)), chunk(words('that was left out', 6), -0.8));
+    expect(unsure.avgLogprob).toBeCloseTo((2 * -0.2 + 4 * -0.8) / 6, 6);
   });
 
   it('is left out where it is silence, a guess, or an echo of its neighbours', () => {
@@ -77,6 +81,7 @@ describe('what a second attempt reads', () => {
     expect(withRecovered(first, chunk([]))).toBe(first);
     expect(withRecovered(first, chunk(words('...', 6)))).toBe(first);
     expect(withRecovered(first, chunk(words('that was left out', 6), -1.1))).toBe(first);
+    expect(withRecovered(first, { ...chunk(words('la la la la', 6)), compressionRatio: 2.5 })).toBe(first);
     expect(withRecovered(first, chunk(words('of one sentence,', 6)))).toBe(first);
     expect(withRecovered(first, chunk(words('And another', 12)))).toBe(first);
   });
@@ -86,13 +91,14 @@ describe('a chunk that leaves speech out', () => {
   const placed: PlacedChunk = { index: 0, pauseBefore: 1, pieces: [piece(0, 12), piece(14, 20)], samples: 18 * 16_000 };
 
   function read(task: 'transcribe' | 'translate') {
-    const asked: { pieces: unknown; language: string | undefined; words: boolean; seconds: number }[] = [];
+    const asked: unknown[] = [];
     const pool = {
       recognize: async (
         { pieces, options }: Parameters<InferencePool['recognize']>[0],
-        { seconds }: { readonly seconds: number },
+        { seconds, turn: { ahead } }: Parameters<InferencePool['recognize']>[1],
       ) => {
-        asked.push({ pieces: inSeconds([pieces])[0], language: options.language, words: options.words, seconds });
+        const { language, words: timed, prompt, hotwords } = options;
+        asked.push({ pieces: inSeconds([pieces])[0], seconds, ahead, language, timed, prompt, hotwords });
         return asked.length === 1
           ? chunk([...words('one two three', 0), ...words('nine', 19)])
           : chunk(words('four five six seven', 4));
@@ -110,6 +116,8 @@ describe('a chunk that leaves speech out', () => {
         strict: false,
         speakerEmbeddings: false,
         language: 'en',
+        prompt: 'A prompt.',
+        hotwords: 'Kubernetes',
       },
       checkpoint: undefined,
       onPart: undefined,
@@ -120,24 +128,27 @@ describe('a chunk that leaves speech out', () => {
   it('is read again there, in its language', async () => {
     const { text, asked } = await read('transcribe');
     expect(text).toBe('one two three four five six seven nine');
+    const common = { language: 'en', timed: true };
     expect(asked).toEqual([
       {
+        ...common,
         pieces: [
           [0, 12],
           [14, 20],
         ],
-        language: 'en',
-        words: true,
         seconds: 18,
+        prompt: 'A prompt.',
+        hotwords: 'Kubernetes',
       },
+      // Before what waits, and without words that somebody suggested: where little is heard they would be written.
       {
+        ...common,
         pieces: [
           [3, 12],
           [14, 19],
         ],
-        language: 'en',
-        words: true,
         seconds: 14,
+        ahead: true,
       },
     ]);
   });

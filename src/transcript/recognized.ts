@@ -6,7 +6,7 @@ export interface RecognizedChunk {
   readonly start: Seconds;
   readonly end: Seconds;
   readonly text: string;
-  /** Words in order; empty where word times were not asked for. */
+  /** Words in order; empty where their times were not looked for. */
   readonly words: readonly Word[];
   /** Text tokens of the hypothesis, without special ones. */
   readonly tokens: readonly number[];

@@ -13,8 +13,6 @@ export interface MergeOptions {
   /** Language of the transcript: segments of another one say so. */
   readonly language?: string | null;
   readonly limits?: SegmentLimits;
-  /** False leaves words out of the segments; their times are still used to cut and to find speakers. Default true. */
-  readonly keepWords?: boolean;
 }
 
 /** A word and the chunk it comes from; `isTimed` is false where its time is a share of the chunk's. */
@@ -25,7 +23,7 @@ interface PlacedWord extends Word {
 
 /**
  * Makes the transcript's segments from what recognition heard and who spoke when. Every word is kept, in order;
- * segments of one speaker never overlap; a segment comes from one chunk and carries that hypothesis' figures.
+ * segments of one speaker never overlap; a segment comes from one chunk and carries the figures of its first reading.
  * Chunks without words become segments by sentence, at times proportional to the text, spoken by whoever spoke most.
  */
 export function buildSegments(chunks: readonly RecognizedChunk[], options: MergeOptions = {}): Segment[] {
@@ -52,7 +50,7 @@ export function buildSegments(chunks: readonly RecognizedChunk[], options: Merge
       ...span,
       text: joinWords(own),
       ...(speaker === undefined ? {} : { speaker }),
-      ...(timed && options.keepWords !== false ? { words: own.map(plainWord) } : {}),
+      ...(timed ? { words: own.map(plainWord) } : {}),
       tokens:
         own[0]!.tokens === undefined ? (isFirstOfChunk ? chunk.tokens : []) : own.flatMap((word) => word.tokens ?? []),
       temperature: chunk.temperature,

@@ -155,11 +155,6 @@ describe('buildSegments', () => {
     ).toEqual([18, 30]);
   });
 
-  it('leaves words out where they are not wanted', () => {
-    const segments = buildSegments([chunk([word('Yes.', 0, 1)])], { keepWords: false, turns: [turn('A', 0, 1)] });
-    expect(segments.map(({ words, speaker }) => [words, speaker])).toEqual([[undefined, 'A']]);
-  });
-
   it('gives no segment for no speech', () => {
     expect(buildSegments([], { turns: [] })).toEqual([]);
     expect(buildSegments([chunk([], { text: '  ' })])).toEqual([]);

@@ -71,6 +71,17 @@ it('shares in proportion to weights, and lets an infinite one go before all', as
   await Promise.all(all);
 });
 
+it('lets a task go ahead of what its own flow has waiting, and of no other', async () => {
+  const lane = new FairLane(1);
+  const script = new Script();
+  const all = ['a0', 'a1', 'a2'].map((name) => lane.run(turn('a'), 10, script.task(name)));
+  all.push(lane.run(turn('b'), 5, script.task('b0')));
+  all.push(lane.run({ ...turn('a'), ahead: true }, 10, script.task('first of a')));
+  while (lane.running > 0) await script.end();
+  await Promise.all(all);
+  expect(script.order).toEqual(['a0', 'b0', 'first of a', 'a1', 'a2']);
+});
+
 it('forgets what was cancelled: its flow has lost no turn by it', async () => {
   const lane = new FairLane(1);
   const script = new Script();

@@ -6,6 +6,8 @@ export interface Turn {
   readonly weight: number;
   /** Other flows may come at any time: it leaves the lane's reserve to them. */
   readonly sharing: boolean;
+  /** Before what the flow has waiting, because that is told or kept behind it. */
+  readonly ahead?: boolean;
 }
 
 interface Waiting {
@@ -23,7 +25,7 @@ interface Flow {
 }
 
 /**
- * Work of one kind, at most `slots` tasks at a time. Inside a flow tasks begin in order of arrival; flows take turns so
+ * Work of one kind, at most `slots` tasks at a time. Inside a flow tasks begin in order of arrival, but for those that go ahead; flows take turns so
  * that those who wait get the same cost per weight served, whatever the number and size of their tasks: self-clocked
  * fair queueing (Golestani, 1994) with the tag of a task given when it is the first of its flow, so that tasks that are
  * cancelled leave no trace. A new flow begins where the lane is now: it neither waits for what others have queued nor
@@ -81,7 +83,8 @@ export class FairLane {
       this.#flows.set(turn.flow, flow);
       // One that had nothing to wait for has earned nothing by that.
       if (flow.waiting.length === 0) flow.served = Math.max(flow.served, this.#clock);
-      flow.waiting.push(waiting);
+      if (turn.ahead === true) flow.waiting.unshift(waiting);
+      else flow.waiting.push(waiting);
       this.#waiting++;
       this.#beginNext();
     });
