@@ -1,5 +1,5 @@
 import { SAMPLE_RATE, type Seconds } from '../core/units.ts';
-import type { Chunk } from '../engine/vad/chunking.ts';
+import { type Chunk, samplesOf } from '../engine/vad/chunking.ts';
 import type { RecognizedChunk } from '../transcript/recognized.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { BALLOTS_WANTED, type LanguageVerdict, LanguageVote } from './language-vote.ts';
@@ -110,8 +110,8 @@ export class ChunkReader {
     const stretches = unreadSpeech(chunk.pieces, first.words);
     const second = await Promise.all(
       stretches.map((pieces) => {
-        const samples = pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
-        return this.#recognize({ ...chunk, pieces, samples, pauseBefore: 0 }, first.language, {
+        const part = { ...chunk, pieces, samples: samplesOf(pieces), pauseBefore: 0 };
+        return this.#recognize(part, first.language, {
           again: true,
           alone: alone && stretches.length === 1,
         });

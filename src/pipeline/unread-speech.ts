@@ -1,12 +1,15 @@
 import { editDistance } from '../core/edit-distance.ts';
 import { SAMPLE_RATE, type Seconds } from '../core/units.ts';
 import { needsFallback } from '../engine/asr/guards.ts';
-import type { ChunkPiece } from '../engine/vad/chunking.ts';
+import { type ChunkPiece, samplesOf } from '../engine/vad/chunking.ts';
 import type { RecognizedChunk } from '../transcript/recognized.ts';
 import type { Word } from '../transcript/types.ts';
 import { joinWords } from '../transcript/word-text.ts';
 
-/** Speech of this length, the padding around it included, without a word is more than a breath, a laugh or a word whose end was heard too early. */
+/**
+ * Speech of this length, the padding around it included, without a word is more than a breath, a laugh or a word whose end
+ * was heard too early.
+ */
 const UNREAD_SECONDS: Seconds = 2;
 /** So many stretches of a chunk are read again, the longest: each costs as much as a chunk. */
 const MOST_STRETCHES = 2;
@@ -23,8 +26,8 @@ export function unreadSpeech(pieces: readonly ChunkPiece[], words: readonly Word
   const ends = [0, ...words.map(({ end }) => end)];
   return starts
     .map((until, index) => between(pieces, ends[index]! * SAMPLE_RATE, until * SAMPLE_RATE))
-    .filter((stretch) => lengthOf(stretch) >= UNREAD_SECONDS * SAMPLE_RATE)
-    .sort((a, b) => lengthOf(b) - lengthOf(a))
+    .filter((stretch) => samplesOf(stretch) >= UNREAD_SECONDS * SAMPLE_RATE)
+    .sort((a, b) => samplesOf(b) - samplesOf(a))
     .slice(0, MOST_STRETCHES)
     .sort((a, b) => a[0]!.startSample - b[0]!.startSample);
 }
@@ -62,9 +65,6 @@ function between(pieces: readonly ChunkPiece[], from: number, until: number): Ch
     }))
     .filter(({ startSample, endSample }) => endSample > startSample);
 }
-
-const lengthOf = (pieces: readonly ChunkPiece[]): number =>
-  pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
 
 function isEcho(words: readonly Word[], neighbours: readonly Word[]): boolean {
   const letters = (list: readonly Word[]) =>

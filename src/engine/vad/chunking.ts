@@ -154,8 +154,13 @@ export class ChunkPacker {
     pieces.at(-1)!.endSample += Math.min(trail, this.#max - this.#length(count));
     this.#lead = count < runs.length ? Math.min(this.#pad, Math.ceil(this.#pauseAfter(count - 1) / 2)) : 0;
     this.#runs = runs.slice(count);
-    return { pieces, samples: pieces.reduce((sum, piece) => sum + piece.endSample - piece.startSample, 0) };
+    return { pieces, samples: samplesOf(pieces) };
   }
+}
+
+/** Samples of all pieces together. */
+export function samplesOf(pieces: readonly ChunkPiece[]): number {
+  return pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
 }
 
 /** The chunk's samples, one piece behind the other: `Float32Array`, [chunk.samples]. `read` gives `count` samples. */

@@ -10,7 +10,7 @@ import { isPhantom } from '../../engine/asr/guards-phantoms.ts';
 import { openWhisper } from '../../engine/asr/whisper.ts';
 import { embedRanges } from '../../engine/diarization/embed-ranges.ts';
 import { EmbeddingModel } from '../../engine/diarization/embedding-model.ts';
-import { type ChunkPiece, chunkSamples } from '../../engine/vad/chunking.ts';
+import { type ChunkPiece, chunkSamples, samplesOf } from '../../engine/vad/chunking.ts';
 import { WINDOW_FRAMES, WINDOW_SAMPLES } from '../../inference/segmentation/geometry.ts';
 import { SegmentationModel } from '../../inference/segmentation/model.ts';
 import { openSession } from '../../inference/session.ts';
@@ -80,7 +80,7 @@ export class Kernels {
       if (language === COME_AGAIN) throw new Deferred();
       return language;
     };
-    const samples = task.pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
+    const samples = samplesOf(task.pieces);
     const recognizing = recognizer.recognize({
       seconds: samples / SAMPLE_RATE,
       audio: () => {
@@ -200,8 +200,9 @@ export class Kernels {
 
 function readPieces(path: string, pieces: readonly ChunkPiece[]): Float32Array {
   using spool = AudioSpool.open(path);
-  const samples = pieces.reduce((sum, { startSample, endSample }) => sum + endSample - startSample, 0);
-  return chunkSamples({ pieces, samples }, (start, count, target) => spool.read(start, count, target));
+  return chunkSamples({ pieces, samples: samplesOf(pieces) }, (start, count, target) =>
+    spool.read(start, count, target),
+  );
 }
 
 /** Root mean square in dB of full scale. */
