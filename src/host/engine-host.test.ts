@@ -9,6 +9,7 @@ import { DiaristError, type ErrorCode } from '../core/errors.ts';
 import { isProcessAlive } from '../core/process-identity.ts';
 import type { Progress, RunContext, TranscribeRequest } from '../pipeline/types.ts';
 import { EngineHost, type EngineHostEvent, type EngineHostOptions } from './engine-host.ts';
+import { engineSettings } from './fixtures/engine-settings.ts';
 
 let folder: string;
 let events: EngineHostEvent[];
@@ -308,15 +309,7 @@ describe('EngineHost', () => {
 
   it('says that the data folder cannot be written to', async () => {
     const host = openHost({
-      engine: {
-        model: 'base',
-        device: 'cpu',
-        computeType: 'auto',
-        threads: 1,
-        batchSize: 0,
-        cacheDir: folder,
-        dataDir: '/dev/null/x',
-      },
+      engine: { ...engineSettings(folder), dataDir: '/dev/null/x' },
     });
     const error = await failureOf(host.transcribe(request('ok')));
     expect(error.code).toBe('output_unwritable');

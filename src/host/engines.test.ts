@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { RunContext, TranscribeRequest } from '../pipeline/types.ts';
 import type { EngineHostEvent } from './engine-host.ts';
 import { type EnginesOptions, LocalEngines } from './engines.ts';
+import { engineSettings } from './fixtures/engine-settings.ts';
 
 const GB = 1e9;
 
@@ -26,15 +27,7 @@ afterEach(async () => {
 function openEngines(memoryLimitBytes: number, changes: Partial<EnginesOptions> = {}): LocalEngines {
   const engines = new LocalEngines({
     host: {
-      engine: {
-        model: 'base',
-        device: 'cpu',
-        computeType: 'auto',
-        threads: 1,
-        batchSize: 0,
-        cacheDir: folder,
-        dataDir: folder,
-      },
+      engine: engineSettings(folder),
       environment: process.env,
       memoryLimitBytes,
       idleSeconds: 60,
